@@ -1,0 +1,105 @@
+"""Write a bundle: complete in a temporary folder first, then renamed into place."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from of3.engines.bundle import FORMAT, MANIFEST, REVISION, Labels
+from of3.export.checkpoints import SourceFile
+from of3.export.models import Model
+from of3.export.verify import Difference
+
+TOOLS = ("of3", "torch", "onnx", "onnxscript", "onnxruntime", "numpy")
+
+
+class BundleExists(Exception):
+    """The destination is taken, and what to do."""
+
+
+def check_destination(folder: Path, is_forced: bool) -> None:
+    """Raises BundleExists unless `folder` is free, or may be replaced."""
+    if not folder.exists():
+        return
+    if not is_forced:
+        raise BundleExists(f"{folder} exists: pass --force to replace it, or another --bundle")
+    if not (folder / MANIFEST).exists() and any(folder.iterdir()):
+        raise BundleExists(
+            f"{folder} is not a bundle, it holds other files: it is not replaced, pass another --bundle"
+        )
+
+
+def write_bundle(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Let `fill` write into a temporary sibling of `folder`, then put that in its place.
+
+    When `fill` raises or the process dies, `folder` is as it was.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    try:
+        fill(temporary)
+        temporary.chmod(0o755)  # mkdtemp makes it private
+        _put(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put(temporary: Path, folder: Path) -> None:
+    """Rename, keeping the old folder until the new one stands."""
+    old = temporary.with_suffix(".old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_graph(folder: Path, model: Model, precision: str, graph: onnx.ModelProto) -> dict[str, Any]:
+    """One ONNX file, and its entry in the manifest."""
+    content = graph.SerializeToString(deterministic=True)
+    path = folder / f"{model.name}.{precision}.onnx"
+    path.write_bytes(content)
+    return {"path": path.name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+
+def write_manifest(
+    folder: Path,
+    labels: Labels,
+    sources: Sequence[SourceFile],
+    models: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """bundle.json: everything the runtime has to know, and where it came from."""
+    document = {
+        "format": FORMAT,
+        "revision": REVISION,
+        "stand_in": any(source.status == "stand-in" for source in sources),
+        "labels": asdict(labels),
+        "weights": [asdict(source) for source in sources],
+        "models": models,
+        "made_with": {tool: version(tool) for tool in TOOLS},
+    }
+    (folder / MANIFEST).write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+
+
+def model_entry(
+    model: Model, files: Mapping[str, Any], differences: Sequence[Difference] = ()
+) -> dict[str, Any]:
+    """A model's part of the manifest: its card, its files, and how far it is from PyTorch."""
+    return {
+        "source": model.file,
+        "input": {"dtype": "float32", **asdict(model.input)},
+        "outputs": [asdict(output) for output in model.outputs],
+        "files": files,
+        "verification": {"fp32": [asdict(difference) for difference in differences]},
+    }

@@ -1,0 +1,197 @@
+"""Published weight files -> state dicts that fit our modules, or one error that lists every problem."""
+
+import hashlib
+import json
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+STAND_IN_MARK = "standin.json"  # beside the weights: digests of the files standin.py wrote
+PUBLISHED = {
+    "Alignment_RetinaFace.pth": "2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220",
+    "MTL_backbone.pth": "72f45843c7a3ed9500835c507467f32e864a23971160f733aeb23797a05a5bcd",
+    "Landmark_98.pkl": "b49eb62de453fbc3ef278c52b8f85630b536d0a43b82a92d6ff7a11485f12c2a",
+    "Landmark_68.pkl": "5df84c820c9f8155ec1174252b4361bb9991271e4ffe6d0a203344eaaf95f16e",
+}
+WRAPPERS = ("net", "state_dict")  # `.pkl` files are {"net": state_dict, ...}
+LISTED = 6  # keys named per kind of problem
+
+
+class BadWeights(Exception):
+    """Weight files that cannot be exported; one problem a line."""
+
+    def __init__(self, problems: list[str]):
+        super().__init__("bad weights, nothing written:\n" + "\n".join(f"  {problem}" for problem in problems))
+        self.problems = problems
+
+
+class Unreadable(Exception):
+    """One file cannot be read as a checkpoint, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A weight file as it is recorded in the bundle.  status: "published", "unknown" or "stand-in"."""
+
+    file: str
+    sha256: str
+    size_bytes: int
+    status: str
+
+
+def load_all(wanted: Mapping[Path, nn.Module]) -> list[SourceFile]:
+    """Load every file into its module, strictly.  Raises BadWeights with the problems of all files at once."""
+    problems: list[str] = []
+    sources = []
+    for path, module in wanted.items():
+        try:
+            state = read_state(path)
+        except Unreadable as error:
+            problems.append(f"{path}: {error}")
+            continue
+        found = mismatches(state, module)
+        problems += [f"{path}: {problem}" for problem in found]
+        if not found:
+            module.load_state_dict(state)
+            sources.append(source_file(path))
+    if problems:
+        raise BadWeights(problems)
+    return sources
+
+
+def source_file(path: Path) -> SourceFile:
+    """What is known about a weight file by its digest."""
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if digest == PUBLISHED.get(path.name):
+        status = "published"
+    else:
+        status = "stand-in" if digest in stand_in_digests(path.parent) else "unknown"
+    return SourceFile(path.name, digest, len(content), status)
+
+
+def stand_in_digests(folder: Path) -> set[str]:
+    try:
+        return set(json.loads((folder / STAND_IN_MARK).read_text("utf-8")).values())
+    except (OSError, ValueError, AttributeError, TypeError):
+        return set()
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """A checkpoint's state dict, without `module.` prefixes.  Raises Unreadable; never runs code of the file."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise Unreadable(f"{error.strerror}: download it into this folder") from error
+    if refusal := not_a_checkpoint(head):
+        raise Unreadable(refusal)
+    return state_of(_load(path, head))
+
+
+def not_a_checkpoint(head: bytes) -> str:
+    """What a file really is by its first bytes, empty if it may be a checkpoint."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not head:
+        return "the file is empty: download it again"
+    if text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
+        return "an HTML page was saved in its place: download the file itself, not its web page"
+    if text.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer is in its place: run `git lfs pull`, or download the file itself"
+    return ""
+
+
+def _load(path: Path, head: bytes) -> Any:
+    if head.startswith(b"PK"):
+        if not zipfile.is_zipfile(path):
+            raise Unreadable("truncated: the archive has no end, download it again")
+        if damaged := _damaged_member(path):
+            raise Unreadable(f"damaged: {damaged} fails its checksum, download it again")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise Unreadable(_refusal(str(error))) from error
+    except (
+        EOFError,
+        RuntimeError,
+        ValueError,
+        OSError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        TypeError,
+    ) as error:
+        lines = str(error).splitlines()
+        detail = lines[0] if lines else type(error).__name__
+        raise Unreadable(f"truncated or damaged, download it again ({detail})") from error
+
+
+def _damaged_member(path: Path) -> str | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        return str(error)
+
+
+def _refusal(message: str) -> str:
+    """torch's reason for not unpickling -> ours.  It names the global only where the pickle asks for one."""
+    named = re.search(r"(?:GLOBAL|global|class|function)\s+`?([\w.]+\.[\w.]+)`?", message)
+    if named:
+        return (
+            f"refused: the pickle wants to run code ({named[1]}), which a state dict never needs; "
+            "this is not the published file"
+        )
+    return "truncated or damaged, or not a checkpoint: download it again"
+
+
+def state_of(loaded: Any) -> dict[str, Tensor]:
+    """The state dict inside a loaded checkpoint.  Raises Unreadable."""
+    for wrapper in WRAPPERS:
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
+            loaded = loaded[wrapper]
+    if not isinstance(loaded, Mapping) or not loaded:
+        raise Unreadable(f"got {type(loaded).__name__}, want a state dict")
+    strange = [str(key) for key, value in loaded.items() if not isinstance(value, Tensor)]
+    if strange:
+        raise Unreadable(f"not a state dict: no tensor under {_some(strange)}")
+    return {str(key).removeprefix("module."): value for key, value in loaded.items()}
+
+
+def mismatches(state: Mapping[str, Tensor], module: nn.Module) -> list[str]:
+    """Every way in which a state dict does not fit a module."""
+    want = module.state_dict()
+    missing = [key for key in want if key not in state]
+    unknown = [key for key in state if key not in want]
+    shared = [key for key in want if key in state]
+    shapes = [
+        f"{key} got {tuple(state[key].shape)} want {tuple(want[key].shape)}"
+        for key in shared
+        if state[key].shape != want[key].shape
+    ]
+    kinds = [
+        f"{key} got {state[key].dtype} want {want[key].dtype}"
+        for key in shared
+        if state[key].is_floating_point() != want[key].is_floating_point()
+    ]
+    infinite = [key for key in shared if not state[key].isfinite().all()]
+    named = {
+        "missing keys": missing,
+        "unknown keys": unknown,
+        "wrong shapes": shapes,
+        "wrong types": kinds,
+        "not finite": infinite,
+    }
+    return [f"{kind}: {_some(keys)}" for kind, keys in named.items() if keys]
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more

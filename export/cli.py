@@ -1,0 +1,84 @@
+"""`of3 export`: weights in, bundle out."""
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from of3.engines.base import EngineUnavailable
+
+log = logging.getLogger(__name__)
+
+INSTALL = "pip install 'of3[export]'"
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    made = argparse.ArgumentParser(
+        prog="of3 export",
+        description="Convert published OpenFace 3.0 weights to ONNX, verify them against PyTorch, write a bundle.",
+        epilog="Exit status: 0 done, 1 the graphs differ from PyTorch, 2 bad weights or the bundle exists.",
+    )
+    made.add_argument("--of3_root", required=True, type=Path, metavar="DIR", help="OpenFace-3.0 folder")
+    made.add_argument("--weights", type=Path, metavar="DIR", help="weights (<of3_root>/weights)")
+    made.add_argument("--bundle", type=Path, metavar="DIR", help="bundle to write (<weights>/of3_bundle)")
+    made.add_argument(
+        "--landmark_model",
+        type=int,
+        choices=(98, 68),
+        help="landmark points (98 if its file is there, else 68)",
+    )
+    made.add_argument(
+        "--force", action="store_true", help="replace an existing bundle once the new one is complete"
+    )
+    given = made.parse_args(argv)
+    given.weights = given.weights or given.of3_root / "weights"
+    given.bundle = given.bundle or given.weights / "of3_bundle"
+    return given
+
+
+def main(argv: Sequence[str]) -> int:
+    logging.basicConfig(format="of3: %(message)s", stream=sys.stderr)
+    logging.getLogger("of3").setLevel(logging.INFO)
+    options = parse(argv)
+    try:
+        import onnx
+        import onnxscript
+        import torch
+    except ImportError as error:
+        log.error("%s: exporting needs %s", error, INSTALL)
+        return 2
+    log.debug("torch %s, onnx %s, onnxscript %s", torch.__version__, onnx.__version__, onnxscript.__version__)
+    return _guarded(options)
+
+
+def _guarded(options: argparse.Namespace) -> int:
+    """Errors -> exit status.  SIGTERM unwinds as Ctrl-C does, so that no half-written folder stays."""
+    from of3.export.bundle import BundleExists
+    from of3.export.checkpoints import BadWeights
+    from of3.export.convert import ExportOptions, export
+    from of3.export.verify import ExportRefused
+
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        export(
+            ExportOptions(
+                options.of3_root, options.weights, options.bundle, options.landmark_model, options.force
+            )
+        )
+    except (BadWeights, BundleExists, EngineUnavailable) as error:
+        log.error("%s", error)
+        return 2
+    except (ExportRefused, OSError) as error:
+        log.error("%s", error)
+        return 1
+    except KeyboardInterrupt:
+        log.error("interrupted, nothing written")
+        return 130
+    return 0
+
+
+def _terminate(*_: object) -> NoReturn:
+    sys.exit(143)

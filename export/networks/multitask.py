@@ -1,0 +1,132 @@
+"""The multitask network: emotion, gaze and action units from one EfficientNet-B0 (arXiv 2506.02891).
+
+The AU head is ME-GraphAU's (Luo et al., IJCAI 2022, arXiv 2205.01782): eight nodes, a graph built from their
+similarities, and cosine similarity to eight prototypes.  `Multitask` has the checkpoint's keys; `FusedMultitask`
+is the same function with its parallel linear layers joined, which is what is exported.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from of3.export.networks.efficientnet import FEATURES, EfficientNetB0
+
+EMOTIONS = 8
+GAZE = 2
+AUS = 8
+NEIGHBOURS = 4
+
+
+def adjacency(nodes: Tensor) -> Tensor:
+    """Nodes (B,N,C) -> (B,N,N), 1.0 where a dot product is among its row's four largest.
+
+    Written as multiply and sum: a matrix product may be rounded to TF32 on a GPU, and a rounding error
+    here flips an edge.
+    """
+    similarity = (nodes.unsqueeze(2) * nodes.unsqueeze(1)).sum(-1)
+    fourth = similarity.topk(NEIGHBOURS, dim=-1).values[..., -1:]
+    return (similarity >= fourth).to(nodes.dtype)
+
+
+def degree_normalised(edges: Tensor) -> Tensor:
+    """D^-1/2 A D^-1/2 of (B,N,N), D the row sums (Kipf and Welling, arXiv 1609.02907)."""
+    scale = edges.sum(-1) ** -0.5
+    return scale.unsqueeze(2) * edges * scale.unsqueeze(1)
+
+
+def cosine(nodes: Tensor, prototypes: Tensor) -> Tensor:
+    """Nodes (B,N,C) against ReLU(prototypes) (N,C) -> (B,N)."""
+    unit = functional.normalize(prototypes.relu(), dim=-1)
+    return (functional.normalize(nodes, dim=-1) * unit).sum(-1)
+
+
+class NodeGraph(nn.Module):
+    """One graph convolution: x = ReLU(x + BN(A V(x) + U(x)))."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.U = nn.Linear(FEATURES, FEATURES)
+        self.V = nn.Linear(FEATURES, FEATURES)
+        self.bnv = nn.BatchNorm1d(AUS)
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        edges = degree_normalised(adjacency(nodes.detach()))
+        return (nodes + self.bnv(edges @ self.V(nodes) + self.U(nodes))).relu()
+
+
+class ActionUnitHead(nn.Module):
+    """Feature (B,1280) -> AU presence scores (B,8) in [0,1], in checkpoint order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.class_linears = nn.ModuleList([nn.Linear(FEATURES, FEATURES) for _ in range(AUS)])
+        self.gnn = NodeGraph()
+        self.sc = nn.Parameter(torch.zeros(AUS, FEATURES))
+
+    def nodes(self, feature: Tensor) -> Tensor:
+        """(B,1280) -> node features after the graph (B,8,1280), what the prototypes are compared to."""
+        graph: Tensor = self.gnn(torch.stack([layer(feature) for layer in self.class_linears], dim=1))
+        return graph
+
+    def forward(self, feature: Tensor) -> Tensor:
+        return cosine(self.nodes(feature), self.sc)
+
+
+class Multitask(nn.Module):
+    """Image (B,3,224,224), normalised RGB -> emotion logits (B,8), gaze (B,2) rad, AU (B,8)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base_model = EfficientNetB0()
+        self.fc_emotion = nn.Linear(FEATURES, FEATURES)
+        self.fc_gaze = nn.Linear(FEATURES, FEATURES)
+        self.fc_au = nn.Linear(FEATURES, FEATURES)
+        self.emotion_classifier = nn.Linear(FEATURES, EMOTIONS)
+        self.gaze_regressor = nn.Linear(FEATURES, GAZE)
+        self.au_regressor = ActionUnitHead()
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        features = self.base_model(image)
+        emotion = self.emotion_classifier(self.fc_emotion(features).relu())
+        gaze = self.gaze_regressor(self.fc_gaze(features).relu())
+        return emotion, gaze, self.au_regressor(self.fc_au(features).relu())
+
+
+def joined(layers: list[nn.Linear]) -> nn.Linear:
+    """Linear layers over one input -> one layer with their outputs in order."""
+    fused = nn.Linear(layers[0].in_features, sum(layer.out_features for layer in layers))
+    fused.weight = nn.Parameter(torch.cat([layer.weight.detach() for layer in layers]))
+    fused.bias = nn.Parameter(torch.cat([layer.bias.detach() for layer in layers]))
+    return fused
+
+
+class FusedMultitask(nn.Module):
+    """`Multitask` in evaluation mode with the three fc layers and the eight class_linears joined, and
+    BatchNorm1d folded into one scale and one shift per node."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, source: Multitask) -> None:
+        super().__init__()
+        head = source.au_regressor
+        norm = head.gnn.bnv
+        assert norm.running_mean is not None and norm.running_var is not None  # tracked by default
+        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+        self.base_model = source.base_model
+        self.fc = joined([source.fc_emotion, source.fc_gaze, source.fc_au])
+        self.emotion_classifier = source.emotion_classifier
+        self.gaze_regressor = source.gaze_regressor
+        self.class_linears = joined([layer for layer in head.class_linears if isinstance(layer, nn.Linear)])
+        self.U, self.V = head.gnn.U, head.gnn.V
+        self.register_buffer("scale", scale.detach().reshape(AUS, 1))
+        self.register_buffer("shift", (norm.bias - norm.running_mean * scale).detach().reshape(AUS, 1))
+        self.register_buffer("sc", functional.normalize(head.sc.detach().relu(), dim=-1))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        emotion, gaze, au = self.fc(self.base_model(image)).relu().split(FEATURES, dim=1)
+        nodes = self.class_linears(au).reshape(-1, AUS, FEATURES)
+        edges = degree_normalised(adjacency(nodes))
+        graph = (nodes + (edges @ self.V(nodes) + self.U(nodes)) * self.scale + self.shift).relu()
+        similarity = (functional.normalize(graph, dim=-1) * self.sc).sum(-1)
+        return self.emotion_classifier(emotion), self.gaze_regressor(gaze), similarity

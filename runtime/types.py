@@ -1,0 +1,111 @@
+"""What flows through the pipeline, stage by stage.
+
+Images are BGR uint8 (H,W,3), as OpenCV reads them.  Boxes are x1, y1, x2, y2 in pixels of the picture.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+class PictureError(Exception):
+    """This picture cannot be analysed, and why; costs one row."""
+
+
+class RunError(Exception):
+    """This run cannot start or go on, and what to do about it; exit status 2."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A picture to be analysed: a file to read, or pixels that are at hand."""
+
+    source: str  # the path as given, or "array 3"
+    content: str | Pixels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Image:
+    source: str
+    pixels: Pixels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """An image and what the detector is fed of it."""
+
+    source: str
+    pixels: Pixels
+    tensor: Floats  # (3,h,w)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    box_px: Floats  # (4,), not clamped to the picture
+    confidence: float  # [0.5, 1]
+    points_px: Floats  # (5,2): eyes, nose, mouth corners
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Located:
+    """An image and its face; None where the whole picture is taken."""
+
+    source: str
+    pixels: Pixels
+    face: Face | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """A square of the picture brought to the landmark network's size."""
+
+    pixels: Pixels  # (256,256,3)
+    to_image: NDArray[np.float64]  # (2,3): patch pixels -> picture pixels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """All that the networks need of a picture, once its pixels are let go."""
+
+    source: str
+    tensor: Floats  # (3,224,224), normalised
+    face: Face | None
+    patch: Patch | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawValues:
+    """The multitask network's outputs as they come, in the bundle's output order."""
+
+    emotion_logits: Floats  # (8,)
+    gaze_rad: Floats  # (2,)
+    au: Floats  # (8,) in [0,1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """What is known of one picture."""
+
+    source: str
+    emotion: str  # lower case
+    probabilities: Mapping[str, float]  # by emotion, sum 1
+    gaze_rad: Mapping[str, float]  # "yaw" and "pitch"
+    aus: Mapping[int, float]  # presence in [0,1] by action unit number, calibrated
+    raw: RawValues
+    box: tuple[float, float, float, float] | None  # None where the whole picture was the face
+    confidence: float | None  # of the box
+    landmarks: Floats | None  # (N,2) x, y in pixels of the picture
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A picture that gave no record: at which stage, and why."""
+
+    source: str
+    stage: str
+    reason: str
