@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 import re
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,11 @@ PUBLISHED = {
     "Landmark_68.pkl": "5df84c820c9f8155ec1174252b4361bb9991271e4ffe6d0a203344eaaf95f16e",
 }
 WRAPPERS = ("net", "state_dict")  # `.pkl` files are {"net": state_dict, ...}
+# What unpickling a file that was cut or changed can raise; torch passes them on.
+BROKEN = (
+    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, struct.error,
+    TypeError, ValueError,
+)  # fmt: skip
 LISTED = 6  # keys named per kind of problem
 
 
@@ -28,7 +34,8 @@ class BadWeights(Exception):
     """Weight files that cannot be exported; one problem a line."""
 
     def __init__(self, problems: list[str]):
-        super().__init__("bad weights, nothing written:\n" + "\n".join(f"  {problem}" for problem in problems))
+        lines = [f"  {problem}" for problem in problems]
+        super().__init__("\n".join(["bad weights, nothing written:", *lines]))
         self.problems = problems
 
 
@@ -85,7 +92,7 @@ def stand_in_digests(folder: Path) -> set[str]:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """A checkpoint's state dict, without `module.` prefixes.  Raises Unreadable; never runs code of the file."""
+    """A checkpoint's state dict, without `module.` prefixes, running no code of it.  Raises Unreadable."""
     try:
         with path.open("rb") as file:
             head = file.read(512)
@@ -118,16 +125,7 @@ def _load(path: Path, head: bytes) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise Unreadable(_refusal(str(error))) from error
-    except (
-        EOFError,
-        RuntimeError,
-        ValueError,
-        OSError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        TypeError,
-    ) as error:
+    except BROKEN as error:
         lines = str(error).splitlines()
         detail = lines[0] if lines else type(error).__name__
         raise Unreadable(f"truncated or damaged, download it again ({detail})") from error

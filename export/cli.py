@@ -18,7 +18,7 @@ INSTALL = "pip install 'of3[export]'"
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     made = argparse.ArgumentParser(
         prog="of3 export",
-        description="Convert published OpenFace 3.0 weights to ONNX, verify them against PyTorch, write a bundle.",
+        description="Convert published OpenFace 3.0 weights to ONNX, verify against PyTorch, write a bundle.",
         epilog="Exit status: 0 done, 1 the graphs differ from PyTorch, 2 bad weights or the bundle exists.",
     )
     made.add_argument("--of3_root", required=True, type=Path, metavar="DIR", help="OpenFace-3.0 folder")

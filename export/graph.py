@@ -43,7 +43,7 @@ def to_onnx(module: nn.Module, signature: Signature) -> onnx.ModelProto:
             opset_version=OPSET,
             input_names=[signature.input_name],
             output_names=list(signature.outputs),
-            dynamic_shapes=({axis: torch.export.Dim.DYNAMIC for axis in free_axes(signature.input_shape)},),
+            dynamic_shapes=(dict.fromkeys(free_axes(signature.input_shape), torch.export.Dim.DYNAMIC),),
             verbose=False,
         )
     assert program is not None  # dynamo=True returns the program

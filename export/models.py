@@ -46,9 +46,7 @@ def detector() -> Model:
         outputs=(
             OutputCard("loc", ("batch", "priors", 4), "box offsets from the priors", "prior sizes"),
             OutputCard("conf", ("batch", "priors", 2), "softmax of background and face", "probability"),
-            OutputCard(
-                "landms", ("batch", "priors", 10), "five points' offsets from the priors", "prior sizes"
-            ),
+            OutputCard("landms", ("batch", "priors", 10), "five points' offsets", "prior sizes"),
         ),
         example=(2, 3, 97, 131),
         bounds={"loc": 1e-4, "conf": 1e-4, "landms": 1e-4},
@@ -86,7 +84,7 @@ def landmarks(points: int) -> Model:
 
 
 def models_in(weights: Path, points: int | None) -> list[Model]:
-    """What a weights folder is asked for: landmarks where their file is there, or were asked for by `points`."""
+    """What a weights folder is asked for: landmarks where their file is there, or if asked for."""
     chosen = [detector(), multitask()]
     if points is not None:
         return [*chosen, landmarks(points)]

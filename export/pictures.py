@@ -1,5 +1,8 @@
 """Pictures to measure on: those beside the weights, and faces drawn by code where there are too few."""
 
+import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -91,3 +94,19 @@ def pictures_for(root: Path, fewest: int, most: int) -> list[Pixels]:
     """Pictures below `<root>/images`, made up to `fewest` with drawn faces."""
     found = read_pictures(root / "images", most)
     return found + [draw_face(seed) for seed in range(fewest - len(found))]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write 24 drawn faces of several sizes into a folder, for the demo."""
+    made = argparse.ArgumentParser(prog="python -m of3.export.pictures", description=main.__doc__)
+    made.add_argument("folder", type=Path)
+    folder = made.parse_args(argv).folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(24):
+        encoded = cv2.imencode(".jpg", draw_face(number, (160, 224, 320)[number % 3]))[1]
+        (folder / f"face_{number:02d}.jpg").write_bytes(encoded.tobytes())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from of3.export.checkpoints import STAND_IN_MARK
 from of3.export.models import LABELS, Model, detector, landmarks, multitask
 from of3.export.networks.multitask import AUS, Multitask, cosine
-from of3.export.networks.retinaface import RetinaFace
+from of3.export.networks.retinaface import PriorHead, RetinaFace
 from of3.export.networks.star import EDGES, Star
 from of3.export.pictures import Pixels, draw_face, noise_and_flat
 from of3.export.verify import to_input
@@ -32,6 +32,7 @@ N = TypeVar("N", bound=nn.Module)
 FACES, OTHERS = 18, 4  # pictures in the batch-norm statistics; 18 % are no faces
 GAZE_DEVIATION_RAD = 0.25
 IMPRINT_LEAD, IMPRINT_STEPS = 0.15, 200  # of a picture's own output over every other
+OFFSET_DEVIATION = 0.5
 FACE_LOGIT = (-8.0, 3.0)  # mean, deviation: a few priors a picture pass 0.5
 REFERENCE_SIDE_PX = 64
 REFERENCE_SEED = 1000
@@ -84,15 +85,20 @@ def make_detector() -> RetinaFace:
     """Random features; box offsets of deviation 0.5; a few priors a picture above 0.5."""
     network = _with_statistics(RetinaFace(), detector(), (224, 224))
     inputs = _faces(detector(), (224, 224))
-    for level in range(3):
-        for heads, deviation in ((network.BboxHead, 0.5), (network.LandmarkHead, 0.5)):
-            _rescale(network, heads[level].conv1x1, inputs, 0.0, deviation)
-        face = network.ClassHead[level].conv1x1
+    for head in (*network.BboxHead, *network.LandmarkHead):
+        _rescale(network, _conv1x1(head), inputs, 0.0, OFFSET_DEVIATION)
+    for head in network.ClassHead:
+        face = _conv1x1(head)
         _rescale(network, face, inputs, *FACE_LOGIT)
         with torch.no_grad():
-            face.weight[0::2] = 0.0  # background logits
-            face.bias[0::2] = 0.0
+            for parameter in face.parameters():
+                parameter[0::2] = 0.0  # background logits
     return network.eval()
+
+
+def _conv1x1(head: nn.Module) -> nn.Conv2d:
+    assert isinstance(head, PriorHead) and head.conv1x1.bias is not None
+    return head.conv1x1
 
 
 @torch.no_grad()

@@ -113,7 +113,7 @@ def _engine_outputs(engine: Engine, batch: Tensor, size: int) -> Mapping[str, Fl
 
 
 def _chunked(run: Callable[[Tensor], Mapping[str, Floats]], batch: Tensor, size: int) -> Mapping[str, Floats]:
-    parts = [run(rows) for rows in batch.split(size)]
+    parts = [run(batch[first : first + size]) for first in range(0, len(batch), size)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

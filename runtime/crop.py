@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from of3.runtime.types import Face, Pixels, PictureError
+from of3.runtime.types import Face, PictureError, Pixels
 
 
 def crop(pixels: Pixels, face: Face) -> Pixels:

@@ -40,7 +40,7 @@ def _resized(pixels: Floats, factor: float) -> Floats:
 
 @lru_cache(maxsize=8)
 def priors(height: int, width: int) -> Floats:
-    """(P,4) centre x, centre y, width, height as shares of the fed picture, ordered by stride, row, column, size."""
+    """(P,4) centre x, centre y, width, height as shares of the fed picture, by stride, row, column, size."""
     levels = []
     for stride, sides in zip(STRIDES_PX, PRIOR_SIDES_PX, strict=True):
         rows, columns = -(-height // stride), -(-width // stride)

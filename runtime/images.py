@@ -3,7 +3,6 @@
 import logging
 import os
 import stat
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,7 +57,7 @@ def read_bytes(path: str) -> bytes:
     try:
         # O_NONBLOCK: a named pipe called x.jpg must not hang the run.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with open(handle, "rb") as file:
+        with os.fdopen(handle, "rb") as file:
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):
                 raise PictureError("unreadable: not a regular file")
@@ -112,5 +111,5 @@ def _is_cut_short(kind: str, content: bytes) -> bool:
     if kind == "PNG":
         return b"IEND" not in content[-64:]
     if kind == "WebP":
-        return len(content) < struct.unpack_from("<I", content, 4)[0] + 8
-    return len(content) < 6 or len(content) < struct.unpack_from("<I", content, 2)[0]
+        return len(content) < int.from_bytes(content[4:8], "little") + 8
+    return len(content) < 6 or len(content) < int.from_bytes(content[2:6], "little")

@@ -1,4 +1,4 @@
-"""The files a run writes.  Names, columns, order and number formats are an interface: other scripts join on them."""
+"""The files a run writes.  Names, columns, order and number formats are what other scripts depend on."""
 
 import csv
 import hashlib
@@ -12,11 +12,16 @@ from typing import Any
 
 from of3.runtime.types import Failure, Floats, Record, RunError
 
-CSV_COLUMNS = (
-    "path,file,pose_yaw,pose_pitch,eyes,mouth,smile,teeth,emotion,emotion_conf,"
-    "au12,au25,au26,au45,confidence,success"
-).split(",")
-FULL_COLUMNS = "path,file,pose_yaw,pose_pitch,emotion_topk,au1,au2,au4,au6,au9,au12,au25,au26".split(",")
+# fmt: off
+CSV_COLUMNS = [
+    "path", "file", "pose_yaw", "pose_pitch", "eyes", "mouth", "smile", "teeth", "emotion", "emotion_conf",
+    "au12", "au25", "au26", "au45", "confidence", "success",
+]
+FULL_COLUMNS = [
+    "path", "file", "pose_yaw", "pose_pitch", "emotion_topk",
+    "au1", "au2", "au4", "au6", "au9", "au12", "au25", "au26",
+]
+# fmt: on
 ERROR_COLUMNS = ["path", "stage", "reason"]
 TSV_COLUMNS = ["gaze_yaw", "gaze_pitch", "AU_vec", "emotion_logits"]
 MAX_STEM_BYTES = 200  # 255 less the longest suffix and a temporary name

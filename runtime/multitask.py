@@ -22,8 +22,9 @@ class Estimate:
 
 def softmax(logits: Floats) -> Floats:
     """(K,) -> (K,), sum 1."""
-    exponent = np.exp(logits - logits.max())
-    return exponent / exponent.sum()
+    exponent: Floats = np.exp(logits - logits.max())
+    total: np.float32 = exponent.sum()
+    return exponent / total
 
 
 def row(outputs: Mapping[str, Floats], index: int) -> RawValues:

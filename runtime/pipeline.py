@@ -12,7 +12,6 @@ from typing import Protocol, TypeVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from of3.engines.base import Engine
 from of3.engines.bundle import Bundle, read_bundle
 from of3.engines.open import Opened, open_engine
 from of3.runtime import crop, detect, images, landmarks, multitask
@@ -120,7 +119,7 @@ class Pipeline:
     def _from_wholes(self, sources: Iterable[Source]) -> Iterator[Sample | Failure]:
         """Every picture is a face: read and resample in one go, so that no decoded picture waits."""
         read = attempt("read", images.read_image)
-        prepare = attempt("resample", lambda image: self._sample(Located(image.source, image.pixels, None)))
+        prepare = attempt("resample", self._whole)
         return self._threads(lambda source: prepare(read(source)), sources)
 
     def _from_faces(self, sources: Iterable[Source]) -> Iterator[Sample | Failure]:
@@ -145,6 +144,9 @@ class Pipeline:
         if face is None and self.settings.detect:
             raise PictureError("no face")
         return Located(scene.source, scene.pixels, face)
+
+    def _whole(self, image: Image) -> Sample:
+        return self._sample(Located(image.source, image.pixels, None))
 
     def _sample(self, located: Located) -> Sample:
         face = located.face if self.settings.detect else None

@@ -88,4 +88,4 @@ def taps(length: int, side: int) -> tuple[np.ndarray, Floats]:
     weights = np.maximum(np.float32(1.0) - np.abs(distance.astype(np.float32)), np.float32(0.0))
     weights[offset >= (high - low)[:, None]] = 0.0
     total = np.cumsum(weights, axis=1, dtype=np.float32)[:, -1:]  # sequential, as ATen adds
-    return low, weights / total
+    return low, (weights / total).astype(np.float32, copy=False)

@@ -50,7 +50,8 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, feature: Tensor) -> Tensor:
         squeezed = functional.silu(self.conv_reduce(feature.mean((2, 3), keepdim=True)))
-        return feature * self.conv_expand(squeezed).sigmoid()
+        gate: Tensor = self.conv_expand(squeezed).sigmoid()
+        return feature * gate
 
 
 class DepthwiseBlock(nn.Module):

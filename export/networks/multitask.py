@@ -1,8 +1,8 @@
 """The multitask network: emotion, gaze and action units from one EfficientNet-B0 (arXiv 2506.02891).
 
-The AU head is ME-GraphAU's (Luo et al., IJCAI 2022, arXiv 2205.01782): eight nodes, a graph built from their
-similarities, and cosine similarity to eight prototypes.  `Multitask` has the checkpoint's keys; `FusedMultitask`
-is the same function with its parallel linear layers joined, which is what is exported.
+The AU head is ME-GraphAU's (Luo et al., IJCAI 2022, arXiv 2205.01782): eight nodes, a graph built from
+their similarities, and cosine similarity to eight prototypes.  `Multitask` has the checkpoint's keys;
+`FusedMultitask` is the same function with its parallel linear layers joined, which is what is exported.
 """
 
 import torch
@@ -30,7 +30,7 @@ def adjacency(nodes: Tensor) -> Tensor:
 
 def degree_normalised(edges: Tensor) -> Tensor:
     """D^-1/2 A D^-1/2 of (B,N,N), D the row sums (Kipf and Welling, arXiv 1609.02907)."""
-    scale = edges.sum(-1) ** -0.5
+    scale: Tensor = edges.sum(-1) ** -0.5
     return scale.unsqueeze(2) * edges * scale.unsqueeze(1)
 
 
@@ -51,7 +51,8 @@ class NodeGraph(nn.Module):
 
     def forward(self, nodes: Tensor) -> Tensor:
         edges = degree_normalised(adjacency(nodes.detach()))
-        return (nodes + self.bnv(edges @ self.V(nodes) + self.U(nodes))).relu()
+        update: Tensor = self.bnv(edges @ self.V(nodes) + self.U(nodes))
+        return (nodes + update).relu()
 
 
 class ActionUnitHead(nn.Module):
@@ -106,6 +107,7 @@ class FusedMultitask(nn.Module):
 
     scale: Tensor
     shift: Tensor
+    sc: Tensor
 
     def __init__(self, source: Multitask) -> None:
         super().__init__()

@@ -97,7 +97,8 @@ class PriorHead(nn.Module):
 
     def forward(self, feature: Tensor) -> Tensor:
         """(B,64,h,w) -> (B, h*w*2, width), priors ordered by row, column, size."""
-        return self.conv1x1(feature).permute(0, 2, 3, 1).reshape(feature.shape[0], -1, self.width)
+        cells: Tensor = self.conv1x1(feature)
+        return cells.permute(0, 2, 3, 1).reshape(feature.shape[0], -1, self.width)
 
 
 def prior_heads(width: int) -> nn.ModuleList:

@@ -1,0 +1,120 @@
+"""Stand-in roots and bundles, made once by the exporter and then used without PyTorch.
+
+OF3_TEST_ROOT names a folder that keeps them between runs and between environments (tools/check sets it);
+they are made anew when the exporter's sources change.
+"""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED_ROOT = REPOSITORY.parent / "shared" / "data" / "of3_root"
+PERMUTED = (26, 4, 1, 12, 2, 9, 6, 25)  # AU lit up by output 0, 1, ...
+
+
+def sources_digest() -> str:
+    digest = hashlib.sha256(str(SHARED_ROOT.exists()).encode())
+    for path in [*sorted((REPOSITORY / "export").rglob("*.py")), Path(__file__)]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def make_standin(root: Path) -> None:
+    """Documented order, 98 landmarks, and PyTorch's own outputs as golden.npz."""
+    from of3.export.standin import write_root
+
+    write_root(root, seed=0, points=(98,))
+    export(root)
+    write_golden(root)
+
+
+def make_permuted(root: Path) -> None:
+    """Permuted AU outputs, no landmarks, and the real detector where it is at hand."""
+    from of3.export.standin import write_root
+
+    write_root(root, seed=3, points=(), au_order=PERMUTED)
+    if SHARED_ROOT.exists():
+        shutil.copy(SHARED_ROOT / "weights" / "Alignment_RetinaFace.pth", root / "weights")
+    export(root)
+
+
+def export(root: Path) -> None:
+    from of3.export.cli import main
+
+    assert main(["--of3_root", str(root), "--force"]) == 0
+
+
+def write_golden(root: Path) -> None:
+    """Inputs of three pictures and what the PyTorch modules make of them."""
+    import torch
+    from of3.export.checkpoints import load_all
+    from of3.export.models import models_in
+    from of3.export.pictures import read_pictures
+    from of3.export.verify import to_input
+
+    arrays = {}
+    pictures = read_pictures(root / "images", 16)[-3:]
+    for model in models_in(root / "weights", None):
+        module = model.make().eval()
+        load_all({root / "weights" / model.file: module})
+        batch = torch.stack([to_input(model, picture, model.example[2:]) for picture in pictures])
+        with torch.inference_mode():
+            values = module(batch)
+        arrays[f"{model.name}/input"] = batch.numpy()
+        outputs = values if isinstance(values, tuple) else (values,)
+        for output, value in zip(model.outputs, outputs, strict=True):
+            arrays[f"{model.name}/{output.name}"] = value.numpy()
+    np.savez(root / "golden.npz", **arrays)
+
+
+@pytest.fixture(scope="session")
+def roots(tmp_path_factory):
+    """Folder that holds `standin` and `permuted`."""
+    folder = Path(os.environ.get("OF3_TEST_ROOT") or tmp_path_factory.mktemp("roots"))
+    stamp = folder / "sources.sha256"
+    if not stamp.exists() or stamp.read_text() != sources_digest():
+        shutil.rmtree(folder, ignore_errors=True)
+        make_standin(folder / "standin")
+        make_permuted(folder / "permuted")
+        stamp.write_text(sources_digest())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def standin_root(roots):
+    return roots / "standin"
+
+
+@pytest.fixture(scope="session")
+def permuted_root(roots):
+    return roots / "permuted"
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(standin_root):
+    return standin_root / "weights" / "of3_bundle"
+
+
+@pytest.fixture(scope="session")
+def shared_root():
+    if not SHARED_ROOT.exists():
+        pytest.skip(f"the real detector and faces are not at hand: no {SHARED_ROOT}")
+    return SHARED_ROOT
+
+
+@pytest.fixture
+def bundle_copy(bundle_folder, tmp_path):
+    """A bundle of hard links: its files may be replaced, not written into."""
+    folder = tmp_path / "of3_bundle"
+    folder.mkdir()
+    for path in bundle_folder.iterdir():
+        if path.suffix == ".json":
+            shutil.copy(path, folder)
+        else:
+            os.link(path, folder / path.name)
+    return folder

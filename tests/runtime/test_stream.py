@@ -1,0 +1,45 @@
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from of3.runtime.stream import batches, ordered_map
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(3) as executor:
+        yield executor
+
+
+def test_results_keep_their_order_whatever_each_takes(pool):
+    def slow_first(number):
+        time.sleep(0.02 if number == 0 else 0)
+        return number
+
+    assert list(ordered_map(pool, slow_first, range(20), 5)) == list(range(20))
+
+
+def test_never_more_than_a_window_is_taken_ahead(pool):
+    taken = []
+    results = ordered_map(pool, lambda number: number, (taken.append(i) or i for i in range(1000)), 4)
+    next(results)
+    assert len(taken) == 5
+    results.close()
+
+
+def test_an_exception_comes_where_its_result_would(pool):
+    results = ordered_map(pool, lambda number: 1 // (2 - number), range(5), 5)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_work_runs_on_the_pool(pool):
+    names = set(ordered_map(pool, lambda _: threading.current_thread().name, range(8), 4))
+    assert threading.current_thread().name not in names
+
+
+def test_batches_are_full_but_for_the_last():
+    assert list(batches(range(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert list(batches([], 3)) == []
