@@ -3,8 +3,10 @@
 import hashlib
 import json
 import pickle
+import pickletools
 import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -122,9 +124,11 @@ def _load(path: Path, head: bytes) -> Any:
         if damaged := _damaged_member(path):
             raise Unreadable(f"damaged: {damaged} fails its checksum, download it again")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of pickle protocols other than 2
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise Unreadable(_refusal(str(error))) from error
+        raise Unreadable(_refusal(str(error), path)) from error
     except BROKEN as error:
         lines = str(error).splitlines()
         detail = lines[0] if lines else type(error).__name__
@@ -139,15 +143,33 @@ def _damaged_member(path: Path) -> str | None:
         return str(error)
 
 
-def _refusal(message: str) -> str:
-    """torch's reason for not unpickling -> ours.  It names the global only where the pickle asks for one."""
+def _refusal(message: str, path: Path) -> str:
+    """torch's reason for not unpickling -> ours.  It names the global only where it knows the opcode."""
     named = re.search(r"(?:GLOBAL|global|class|function)\s+`?([\w.]+\.[\w.]+)`?", message)
-    if named:
+    wanted = named[1] if named else _first_global(path)
+    if wanted:
         return (
-            f"refused: the pickle wants to run code ({named[1]}), which a state dict never needs; "
+            f"refused: the pickle wants to run code ({wanted}), which a state dict never needs; "
             "this is not the published file"
         )
     return "truncated or damaged, or not a checkpoint: download it again"
+
+
+def _first_global(path: Path) -> str:
+    """The first callable a bare pickle asks for, read opcode by opcode and not run; empty if none."""
+    strings: list[str] = []
+    try:
+        with path.open("rb") as file:
+            for opcode, argument, _ in pickletools.genops(file):
+                if opcode.name == "GLOBAL":
+                    return str(argument).replace(" ", ".")
+                if opcode.name == "STACK_GLOBAL":
+                    return ".".join(strings[-2:])
+                if isinstance(argument, str):
+                    strings.append(argument)
+    except BROKEN:
+        pass
+    return ""
 
 
 def state_of(loaded: Any) -> dict[str, Tensor]:

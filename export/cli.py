@@ -4,7 +4,8 @@ import argparse
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +13,7 @@ from of3.engines.base import EngineUnavailable
 
 log = logging.getLogger(__name__)
 
+SIGNALLED = 128  # added to a signal's number, as shells do
 INSTALL = "pip install 'of3[export]'"
 
 
@@ -55,30 +57,45 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _guarded(options: argparse.Namespace) -> int:
-    """Errors -> exit status.  SIGTERM unwinds as Ctrl-C does, so that no half-written folder stays."""
+    """Errors and signals -> exit status."""
+    from torch.onnx.errors import OnnxExporterError
+
     from of3.export.bundle import BundleExists
     from of3.export.checkpoints import BadWeights
     from of3.export.convert import ExportOptions, export
     from of3.export.verify import ExportRefused
 
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        export(
-            ExportOptions(
-                options.of3_root, options.weights, options.bundle, options.landmark_model, options.force
+    with _signals() as received:
+        try:
+            export(
+                ExportOptions(
+                    options.of3_root, options.weights, options.bundle, options.landmark_model, options.force
+                )
             )
-        )
-    except (BadWeights, BundleExists, EngineUnavailable) as error:
-        log.error("%s", error)
-        return 2
-    except (ExportRefused, OSError) as error:
-        log.error("%s", error)
-        return 1
-    except KeyboardInterrupt:
-        log.error("interrupted, nothing written")
-        return 130
+        except (BadWeights, BundleExists, EngineUnavailable) as error:
+            log.error("%s", error)
+            return 2
+        except (ExportRefused, OSError) as error:
+            log.error("%s", error)
+            return 1
+        except (KeyboardInterrupt, OnnxExporterError) as error:  # torch wraps what interrupts its imports
+            log.error("%s", "interrupted, nothing written" if received else error)
+            return SIGNALLED + received[0] if received else 1
     return 0
 
 
-def _terminate(*_: object) -> NoReturn:
-    sys.exit(143)
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Both signals unwind the stack, so that no half-written folder stays; those received are listed."""
+    received: list[int] = []
+
+    def note(number: int, _: object) -> NoReturn:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -52,6 +52,7 @@ def export(root: Path) -> None:
 def write_golden(root: Path) -> None:
     """Inputs of three pictures and what the PyTorch modules make of them."""
     import torch
+
     from of3.export.checkpoints import load_all
     from of3.export.models import models_in
     from of3.export.pictures import read_pictures

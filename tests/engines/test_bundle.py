@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from of3.engines.bundle import MANIFEST, BundleError, read_bundle
 
 

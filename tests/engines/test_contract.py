@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from of3.engines.bundle import read_bundle
 from of3.engines.ort import OrtEngine
 

@@ -1,4 +1,5 @@
 import pytest
+
 from of3.engines.base import EngineUnavailable
 from of3.engines.bundle import BundleError, read_bundle
 from of3.engines.open import open_engine

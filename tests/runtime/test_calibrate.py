@@ -4,6 +4,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+
 from of3.engines.bundle import read_bundle
 from of3.runtime.calibrate import (
     METHOD_ASSIGNMENT,

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from of3.runtime.crop import crop
 from of3.runtime.types import Face, PictureError
 

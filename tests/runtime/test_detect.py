@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from of3.engines.bundle import InputCard
 from of3.runtime.detect import (
     best_face,
@@ -44,7 +45,7 @@ def test_points_are_decoded_by_hand():
 
 
 def test_nms_counts_both_border_pixels():
-    # 10x10 and 10x10 shifted by 4 pixels: 6*10 / (200 - 60) = 0.4286; without the +1 it would be 45/117 = 0.385.
+    # 10x10 twice, 4 pixels apart: 60 / (200 - 60) = 0.4286; without the +1 it would be 45/117 = 0.385.
     boxes = np.array([[0, 0, 9, 9], [4, 0, 13, 9]], np.float32)
     scores = np.array([0.8, 0.9], np.float32)
     assert nms(boxes, scores, 0.4) == [1]

@@ -1,10 +1,12 @@
 import os
 import struct
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+
 from of3.runtime.images import decode, find_images, read_bytes, read_image
 from of3.runtime.types import PictureError, Source
 
@@ -57,8 +59,7 @@ def test_a_link_loop_ends(tmp_path):
 
 def test_names_that_are_not_utf8_are_read(tmp_path):
     path = os.path.join(os.fsencode(tmp_path), b"\xff\xfe.jpg")
-    with open(path, "wb") as file:
-        file.write(picture())
+    Path(os.fsdecode(path)).write_bytes(picture())
     (found,) = find_images(str(tmp_path))
     assert read_image(Source(found, found)).pixels.shape == (40, 60, 3)
 

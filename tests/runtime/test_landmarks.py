@@ -1,4 +1,5 @@
 import numpy as np
+
 from of3.runtime.landmarks import align, box_of, to_points
 from of3.runtime.types import Face, Patch
 

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+
 from of3.runtime.logs import (
     CSV_COLUMNS,
     FULL_COLUMNS,
@@ -129,7 +130,7 @@ def test_rows_are_appended_unless_overridden(tmp_path):
 
 def test_another_header_is_refused_unless_overridden(tmp_path):
     (tmp_path / "openface3.csv").write_text("path,file,old\nx,y,z\n")
-    with pytest.raises(RunError, match="got columns path,file,old.*--override"):
+    with pytest.raises(RunError, match=r"got columns path,file,old.*--override"):
         run_once(tmp_path, LogOptions())
     assert (tmp_path / "openface3.csv").read_text() == "path,file,old\nx,y,z\n"
     run_once(tmp_path, LogOptions(override=True))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from of3.engines.bundle import Labels
 from of3.runtime.multitask import estimate, row, softmax
 from of3.runtime.types import PictureError, RawValues

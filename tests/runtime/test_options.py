@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from of3.runtime.options import parse, parser
 from of3.runtime.types import RunError
 

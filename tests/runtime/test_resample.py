@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from of3.runtime.resample import bands, resample
 
 SIZES = [(side, side) for side in (1, 97, 112, 223, 224, 225, 256, 300, 512, 1024)]

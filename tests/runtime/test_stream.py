@@ -3,6 +3,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from of3.runtime.stream import batches, ordered_map
 
 

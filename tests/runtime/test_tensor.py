@@ -1,4 +1,5 @@
 import numpy as np
+
 from of3.engines.bundle import InputCard
 from of3.runtime.tensor import normalise
 

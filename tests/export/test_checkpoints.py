@@ -1,0 +1,167 @@
+import os
+import pickle
+import shutil
+
+import pytest
+import torch
+
+from of3.export.checkpoints import PUBLISHED, BadWeights, Unreadable, load_all, read_state, source_file
+from of3.export.networks.retinaface import RetinaFace
+from of3.export.networks.star import Star
+
+
+class Payload:
+    """Unpickled carelessly, it makes a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.fixture
+def state():
+    return RetinaFace().state_dict()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "Alignment_RetinaFace.pth"
+
+
+def problems(path):
+    with pytest.raises(BadWeights) as raised:
+        load_all({path: RetinaFace()})
+    return "\n".join(raised.value.problems)
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("wrapper", [None, "state_dict"])
+def test_published_formats_load_strictly(path, state, prefix, wrapper):
+    named = {prefix + key: value for key, value in state.items()}
+    torch.save({wrapper: named} if wrapper else named, path)
+    network = RetinaFace()
+    load_all({path: network})
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, state[key])
+
+
+def test_landmark_files_hold_their_state_under_net(tmp_path):
+    network = Star(68)
+    torch.save({"net": network.state_dict(), "epoch": 3}, tmp_path / "Landmark_68.pkl")
+    assert read_state(tmp_path / "Landmark_68.pkl").keys() == network.state_dict().keys()
+
+
+def test_the_old_file_format_loads(path, state):
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+    load_all({path: RetinaFace()})
+
+
+def test_a_missing_file_is_said(path):
+    assert "No such file" in problems(path)
+
+
+def test_an_empty_file_is_said(path):
+    path.touch()
+    assert "the file is empty" in problems(path)
+
+
+@pytest.mark.parametrize(
+    "page", [b"<!DOCTYPE html><html>", b"\n  <html><body>", b"\xef\xbb\xbf<!doctype HTML>"]
+)
+def test_a_saved_web_page_is_said(path, page):
+    path.write_bytes(page)
+    assert "an HTML page was saved in its place" in problems(path)
+
+
+def test_a_git_lfs_pointer_is_said(path):
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1789735\n")
+    assert "a Git LFS pointer is in its place" in problems(path)
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+@pytest.mark.parametrize("eighth", range(1, 8))
+def test_a_cut_file_is_said(path, state, is_zip, eighth):
+    torch.save(state, path, _use_new_zipfile_serialization=is_zip)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * eighth // 8])
+    assert "truncated" in problems(path)
+
+
+def test_a_flipped_bit_in_a_tensor_is_said(path, state):
+    torch.save(state, path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert "damaged" in problems(path)
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_a_pickle_that_wants_to_run_code_is_refused_and_not_run(path, state, tmp_path, is_zip):
+    state["extra"] = Payload(tmp_path / "pwned")
+    torch.save(state, path, _use_new_zipfile_serialization=is_zip)
+    said = problems(path)
+    assert "the pickle wants to run code" in said
+    assert "mkdir" in said
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_bare_pickle_that_wants_to_run_code_is_refused(path, tmp_path):
+    path.write_bytes(pickle.dumps(Payload(tmp_path / "pwned")))
+    assert "the pickle wants to run code" in problems(path)
+    assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize("content", [b"hello world", b"\x80\x02}q\x00.", bytes(range(256))])
+def test_another_file_is_no_checkpoint(path, content):
+    path.write_bytes(content)
+    problems(path)
+
+
+def test_something_else_than_tensors_is_said(path):
+    torch.save({"epoch": 3}, path)
+    assert "no tensor under epoch" in problems(path)
+    torch.save([1, 2], path)
+    assert "got list, want a state dict" in problems(path)
+
+
+def test_every_mismatch_is_listed_at_once(path, state):
+    del state["fpn.output1.0.weight"]
+    state["fpn.extra"] = torch.zeros(3)
+    state["ssh1.conv3X3.0.weight"] = torch.zeros(1, 2)
+    state["BboxHead.0.conv1x1.bias"] = torch.full((8,), torch.nan)
+    state["BboxHead.1.conv1x1.bias"] = torch.zeros(8, dtype=torch.int64)
+    torch.save(state, path)
+    said = problems(path)
+    assert "missing keys: fpn.output1.0.weight" in said
+    assert "unknown keys: fpn.extra" in said
+    assert "wrong shapes: ssh1.conv3X3.0.weight got (1, 2) want (32, 64, 3, 3)" in said
+    assert "not finite: BboxHead.0.conv1x1.bias" in said
+    assert "wrong types: BboxHead.1.conv1x1.bias got torch.int64 want torch.float32" in said
+
+
+def test_problems_of_all_files_come_in_one_error(tmp_path):
+    (tmp_path / "a.pth").write_text("<html>")
+    with pytest.raises(BadWeights) as raised:
+        load_all({tmp_path / "a.pth": RetinaFace(), tmp_path / "b.pth": RetinaFace()})
+    assert len(raised.value.problems) == 2
+
+
+def test_digests_tell_published_stand_in_and_unknown_apart(standin_root, tmp_path, path, state):
+    assert source_file(standin_root / "weights" / "MTL_backbone.pth").status == "stand-in"
+    shutil.copy(standin_root / "weights" / "MTL_backbone.pth", tmp_path)
+    assert source_file(tmp_path / "MTL_backbone.pth").status == "unknown"
+    torch.save(state, path)
+    assert source_file(path).status == "unknown"
+
+
+def test_the_real_detector_is_published_weights(shared_root):
+    found = source_file(shared_root / "weights" / "Alignment_RetinaFace.pth")
+    assert found.status == "published"
+    assert found.sha256 == PUBLISHED["Alignment_RetinaFace.pth"]
+
+
+def test_reading_raises_for_one_file(tmp_path):
+    with pytest.raises(Unreadable):
+        read_state(tmp_path / "none.pth")

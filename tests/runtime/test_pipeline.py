@@ -1,0 +1,169 @@
+import itertools
+import resource
+import threading
+
+import cv2
+import numpy as np
+import pytest
+
+from of3.runtime.pipeline import Pipeline, Settings
+from of3.runtime.types import Failure, Record
+
+
+@pytest.fixture(scope="module")
+def pictures(standin_root):
+    return sorted(standin_root.glob("images/*.png")) + sorted(standin_root.glob("images/au/*.png"))
+
+
+def values(record):
+    return np.concatenate([record.raw.emotion_logits, record.raw.gaze_rad, record.raw.au])
+
+
+def test_paths_and_arrays_give_the_same_records_in_order(bundle_folder, pictures):
+    arrays = [cv2.imread(str(path)) for path in pictures]
+    with Pipeline.open(bundle_folder) as pipeline:
+        by_path = list(pipeline.run(pictures))
+        by_array = list(pipeline.run(arrays))
+    assert [record.source for record in by_path] == [str(path) for path in pictures]
+    assert by_array[3].source == "array 3"
+    for left, right in zip(by_path, by_array, strict=True):
+        np.testing.assert_array_equal(values(left), values(right))
+
+
+def test_a_record_says_what_is_known(bundle_folder, pictures):
+    with Pipeline.open(bundle_folder, Settings(landmarks=True)) as pipeline:
+        (record,) = pipeline.run(pictures[:1])
+    assert isinstance(record, Record)
+    assert record.emotion in record.probabilities
+    assert set(record.gaze_rad) == {"yaw", "pitch"}
+    assert list(record.aus) == [1, 2, 4, 6, 9, 12, 25, 26]
+    assert all(0 <= score <= 1 + 1e-6 for score in record.aus.values())
+    assert record.landmarks.shape == (98, 2)
+    assert record.box is None
+    assert record.confidence is None
+    with pytest.raises(AttributeError):
+        record.emotion = "sad"
+
+
+@pytest.mark.parametrize(("batch", "workers"), [(1, 1), (3, 1), (8, 4), (64, 2), (100, 2)])
+def test_batch_and_workers_change_nothing(bundle_folder, pictures, batch, workers):
+    with Pipeline.open(bundle_folder) as pipeline:
+        want = [values(record) for record in pipeline.run(pictures)]
+    with Pipeline.open(bundle_folder, Settings(batch=batch, workers=workers)) as pipeline:
+        got = [values(record) for record in pipeline.run(pictures)]
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5)
+
+
+def test_a_bad_picture_costs_its_own_place_only(bundle_folder, pictures, tmp_path):
+    (tmp_path / "bad.jpg").write_text("no picture")
+    mixed = [pictures[0], tmp_path / "bad.jpg", pictures[1], tmp_path / "none.png", np.zeros((4, 4), np.uint8)]
+    with Pipeline.open(bundle_folder) as pipeline:
+        results = list(pipeline.run(mixed))
+    assert [type(result) for result in results] == [Record, Failure, Record, Failure, Failure]
+    assert results[1].reason.startswith("unreadable: not a JPEG")
+    assert results[3] == Failure(str(tmp_path / "none.png"), "read", "unreadable: No such file or directory")
+
+
+def test_only_bad_pictures_are_no_reason_to_fail(bundle_folder, tmp_path):
+    with Pipeline.open(bundle_folder, Settings(landmarks=True)) as pipeline:
+        assert len(list(pipeline.run([tmp_path / "none.png"] * 20))) == 20
+        assert list(pipeline.run([])) == []
+
+
+def test_the_calibrated_map_reaches_the_record(bundle_folder, pictures):
+    reversed_map = {au: 7 - index for index, au in enumerate((1, 2, 4, 6, 9, 12, 25, 26))}
+    with Pipeline.open(bundle_folder) as pipeline:
+        (record,) = pipeline.run(pictures[:1], reversed_map)
+    np.testing.assert_allclose(list(record.aus.values()), record.raw.au[::-1])
+
+
+def test_results_come_before_the_input_ends_and_little_is_read_ahead(bundle_folder):
+    taken = itertools.count()
+    endless = (np.full((32, 32, 3), next(taken) % 256, np.uint8) for _ in itertools.count())
+    with Pipeline.open(bundle_folder, Settings(batch=4, workers=2)) as pipeline:
+        results = pipeline.run(endless)
+        for _ in range(8):
+            next(results)
+        results.close()
+    assert next(taken) <= 8 + 4 + 2 * (4 + 2)
+
+
+def test_memory_does_not_grow_with_the_number_of_pictures(bundle_folder):
+    big = np.zeros((1200, 1600, 3), np.uint8)  # 5.8 MB each
+    with Pipeline.open(bundle_folder) as pipeline:
+        for _ in pipeline.run(big.copy() for _ in range(40)):
+            pass
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for _ in pipeline.run(big.copy() for _ in range(200)):
+            pass
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after - before < 40 * 1024  # KB; 200 pictures kept would be 1.1 GB
+
+
+def test_a_closed_pipeline_leaves_no_thread(bundle_folder, pictures):
+    with Pipeline.open(bundle_folder) as pipeline:
+        list(pipeline.run(pictures))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("of3")]
+
+
+# -- with the real detector -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def faces(shared_root):
+    return [str(shared_root / "images" / name) for name in ("0.jpg", "16.jpg", "89.jpg")]
+
+
+@pytest.fixture(scope="module")
+def real_detector(shared_root, permuted_root):
+    return permuted_root / "weights" / "of3_bundle"
+
+
+def on_canvas(path, height, width, top, left):
+    """The 224 px face on a grey canvas, cut by its borders."""
+    face = cv2.imread(path)
+    canvas = np.full((height + 448, width + 448, 3), 110, np.uint8)
+    canvas[top + 224 : top + 448, left + 224 : left + 448] = face
+    return np.ascontiguousarray(canvas[224:-224, 224:-224])
+
+
+def iou(a, b):
+    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
+    overlap = np.maximum(high - low, 0).prod()
+    area = lambda box: (box[2] - box[0]) * (box[3] - box[1])  # noqa: E731
+    return overlap / (area(a) + area(b) - overlap)
+
+
+def detected(bundle, pictures, **settings):
+    with Pipeline.open(bundle, Settings(detect=True, **settings)) as pipeline:
+        return list(pipeline.run(pictures))
+
+
+def test_each_real_face_is_found_above_099(real_detector, faces):
+    for record in detected(real_detector, faces):
+        assert record.confidence > 0.99
+        x1, y1, x2, y2 = record.box
+        assert 50 < x2 - x1 < 224
+        assert 50 < y2 - y1 < 260
+
+
+def test_faces_cut_by_the_border_are_kept(real_detector, faces):
+    cut = [on_canvas(path, 300, 300, top, left) for path in faces for top, left in ((-40, -60), (130, 120))]
+    for record in detected(real_detector, cut):
+        assert isinstance(record, Record)
+        assert record.confidence > 0.5
+    boxes = [record.box for record in detected(real_detector, cut)]
+    assert any(box[0] < 0 or box[1] < 0 for box in boxes), "no box crosses the border: the test shows nothing"
+
+
+def test_resized_detection_finds_the_same_faces(real_detector, faces):
+    scenes = [on_canvas(path, 481, 643, 100, 200) for path in faces]
+    whole = detected(real_detector, scenes)
+    for factor in (0.5, 0.77, 2.0):
+        for left, right in zip(whole, detected(real_detector, scenes, detector_resize=factor), strict=True):
+            assert iou(np.array(left.box), np.array(right.box)) > 0.8
+
+
+def test_no_face_is_said(real_detector, shared_root):
+    (failure,) = detected(real_detector, [np.full((200, 200, 3), 90, np.uint8)])
+    assert failure == Failure("array 0", "detect", "no face")
