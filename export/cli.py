@@ -75,8 +75,11 @@ def _guarded(options: argparse.Namespace) -> int:
         except (BadWeights, BundleExists, EngineUnavailable) as error:
             log.error("%s", error)
             return 2
-        except (ExportRefused, OSError) as error:
+        except ExportRefused as error:
             log.error("%s", error)
+            return 1
+        except OSError as error:
+            log.error("cannot write the bundle: %s: pass --bundle DIR for another place", error)
             return 1
         except (KeyboardInterrupt, OnnxExporterError) as error:  # torch wraps what interrupts its imports
             log.error("%s", "interrupted, nothing written" if received else error)

@@ -49,7 +49,11 @@ def test_published_formats_load_strictly(path, state, prefix, wrapper):
 
 def test_landmark_files_hold_their_state_under_net(tmp_path):
     network = Star(68)
-    torch.save({"net": network.state_dict(), "epoch": 3}, tmp_path / "Landmark_68.pkl")
+    optimiser = torch.optim.Adam(network.parameters())
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, [200, 350])
+    saved = {"net": network.state_dict(), "optimizer": optimiser.state_dict(), "epoch": 3}
+    saved |= {"scheduler": schedule.state_dict(), "net_ema": {"other": torch.zeros(1)}}
+    torch.save(saved, tmp_path / "Landmark_68.pkl")
     assert read_state(tmp_path / "Landmark_68.pkl").keys() == network.state_dict().keys()
 
 
