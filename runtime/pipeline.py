@@ -88,7 +88,7 @@ class Pipeline:
         self.engines = _open_engines(bundle, settings)
         self.batch = settings.batch or CPU_BATCH
         workers = settings.workers or cores()
-        self._window = workers + self.batch
+        self._ahead = workers + 1  # pictures decoded and waiting; each may be large
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="of3")
 
     @classmethod
@@ -120,17 +120,17 @@ class Pipeline:
         """Every picture is a face: read and resample in one go, so that no decoded picture waits."""
         read = attempt("read", images.read_image)
         prepare = attempt("resample", self._whole)
-        return self._threads(lambda source: prepare(read(source)), sources)
+        return self._threads(lambda source: prepare(read(source)), sources, self._ahead + self.batch)
 
     def _from_faces(self, sources: Iterable[Source]) -> Iterator[Sample | Failure]:
         """Read, detect, crop and resample; the detector runs here, between its two rounds of threads."""
-        read, frame = attempt("read", images.read_image), attempt("read", self._scene)
+        read, frame = attempt("read", images.read_image), attempt("detect", self._scene)
         locate = attempt("detect", self._locate)
-        scenes = self._threads(lambda source: frame(read(source)), sources)
-        return self._threads(attempt("crop", self._sample), map(locate, scenes))
+        scenes = self._threads(lambda source: frame(read(source)), sources, self._ahead)
+        return self._threads(attempt("crop", self._sample), map(locate, scenes), self._ahead)
 
-    def _threads(self, step: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
-        return ordered_map(self._pool, step, items, self._window)
+    def _threads(self, step: Callable[[A], B], items: Iterable[A], ahead: int) -> Iterator[B]:
+        return ordered_map(self._pool, step, items, ahead)
 
     def _scene(self, image: Image) -> Scene:
         card = self.bundle.model(DETECTOR).input
