@@ -110,7 +110,7 @@ def not_a_checkpoint(head: bytes) -> str:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not head:
         return "the file is empty: download it again"
-    if text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
+    if text.startswith(b"<"):
         return "an HTML page was saved in its place: download the file itself, not its web page"
     if text.startswith(b"version https://git-lfs"):
         return "a Git LFS pointer is in its place: run `git lfs pull`, or download the file itself"
@@ -149,7 +149,7 @@ def _refusal(message: str, path: Path) -> str:
     wanted = named[1] if named else _first_global(path)
     if wanted:
         return (
-            f"refused: the pickle wants to run code ({wanted}), which a state dict never needs; "
+            f"refused by weights_only: the pickle wants to run code ({wanted}), which no state dict needs; "
             "this is not the published file"
         )
     return "truncated or damaged, or not a checkpoint: download it again"

@@ -54,7 +54,7 @@ def _columns(planes: Floats, side: int) -> Floats:
     return out
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)  # face crops come in many sizes; an entry is 4-40 KB
 def bands(length: int, side: int) -> tuple[Band, ...]:
     """The filter from `length` pixels to `side`, cut into blocks of eight output pixels."""
     low, weights = taps(length, side)

@@ -72,7 +72,7 @@ def test_an_empty_file_is_said(path):
 
 
 @pytest.mark.parametrize(
-    "page", [b"<!DOCTYPE html><html>", b"\n  <html><body>", b"\xef\xbb\xbf<!doctype HTML>"]
+    "page", [b"<!DOCTYPE html><html>", b"\n  <html><body>", b"\xef\xbb\xbf<!doctype H>", b"<!-- saved from -->"]
 )
 def test_a_saved_web_page_is_said(path, page):
     path.write_bytes(page)
