@@ -19,6 +19,13 @@ def import_onnxruntime() -> Any:
     return onnxruntime
 
 
+def open_errors(onnxruntime: Any) -> tuple[type[Exception], ...]:
+    """What InferenceSession raises: a kernel or library that is missing, a graph it does not take."""
+    state = onnxruntime.capi.onnxruntime_pybind11_state
+    names = ("EPFail", "Fail", "InvalidArgument", "InvalidGraph", "NotImplemented", "RuntimeException")
+    return tuple(getattr(state, name) for name in names)
+
+
 class OrtEngine:
     """Contract: `of3.engines.base.Engine`.
 
@@ -46,7 +53,10 @@ class OrtEngine:
         options.log_severity_level = 3  # errors only: its warnings speak of graph details
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
         content = card.files[precision].read()
-        self._session = onnxruntime.InferenceSession(content, options, providers=[provider])
+        try:
+            self._session = onnxruntime.InferenceSession(content, options, providers=[provider])
+        except open_errors(onnxruntime) as error:
+            raise EngineUnavailable(f"{provider} does not open {model} {precision}: {error}") from error
         if self._session.get_providers()[0] != provider:
             raise EngineUnavailable(f"onnxruntime replaced {provider} by {self._session.get_providers()[0]}")
         self._card = card

@@ -13,6 +13,7 @@ from of3.engines.base import EngineUnavailable
 
 log = logging.getLogger(__name__)
 
+PRECISIONS = ("fp32", "fp16", "bf16")
 SIGNALLED = 128  # added to a signal's number, as shells do
 INSTALL = "pip install 'of3[export]'"
 
@@ -33,12 +34,28 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         help="landmark points (98 if its file is there, else 68)",
     )
     made.add_argument(
+        "--precision",
+        type=precisions,
+        default=PRECISIONS,
+        metavar="LIST",
+        help="graphs to write, of fp32,fp16,bf16 (all); fp32 is always written",
+    )
+    made.add_argument(
         "--force", action="store_true", help="replace an existing bundle once the new one is complete"
     )
     given = made.parse_args(argv)
     given.weights = given.weights or given.of3_root / "weights"
     given.bundle = given.bundle or given.weights / "of3_bundle"
     return given
+
+
+def precisions(text: str) -> tuple[str, ...]:
+    """Comma-separated precisions.  Raises ArgumentTypeError on an unknown one."""
+    asked = tuple(text.split(","))
+    unknown = [name for name in asked if name not in PRECISIONS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"got {', '.join(unknown)}, want some of {','.join(PRECISIONS)}")
+    return asked
 
 
 def main(argv: Sequence[str]) -> int:
@@ -63,19 +80,25 @@ def _guarded(options: argparse.Namespace) -> int:
     from of3.export.bundle import BundleExists
     from of3.export.checkpoints import BadWeights
     from of3.export.convert import ExportOptions, export
+    from of3.export.precision import PrecisionError
     from of3.export.verify import ExportRefused
 
     with _signals() as received:
         try:
             export(
                 ExportOptions(
-                    options.of3_root, options.weights, options.bundle, options.landmark_model, options.force
+                    options.of3_root,
+                    options.weights,
+                    options.bundle,
+                    options.landmark_model,
+                    options.precision,
+                    options.force,
                 )
             )
         except (BadWeights, BundleExists, EngineUnavailable) as error:
             log.error("%s", error)
             return 2
-        except ExportRefused as error:
+        except (ExportRefused, PrecisionError) as error:
             log.error("%s", error)
             return 1
         except OSError as error:

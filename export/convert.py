@@ -16,11 +16,11 @@ from of3.export.checkpoints import SourceFile, load_all
 from of3.export.graph import to_onnx
 from of3.export.models import LABELS, Model, models_in
 from of3.export.pictures import Pixels, pictures_for
+from of3.export.precision import typed
 from of3.export.verify import Difference, refuse_beyond_bounds, table, verify
 
 log = logging.getLogger(__name__)
 
-PRECISION = "fp32"
 FEWEST_PICTURES, MOST_PICTURES = 8, 16
 
 
@@ -30,6 +30,7 @@ class ExportOptions:
     weights: Path
     bundle: Path
     landmark_points: int | None  # None: 98 if there, else 68 if there
+    precisions: Sequence[str]  # besides "fp32", which is always written: the CPU runs it
     force: bool
 
 
@@ -45,13 +46,14 @@ class Loaded:
 def export(options: ExportOptions) -> None:
     """Weights -> a bundle at `options.bundle`.
 
-    Raises BundleExists, BadWeights, ExportRefused, EngineUnavailable, OSError; then nothing was written.
+    Raises BundleExists, BadWeights, ExportRefused, PrecisionError, EngineUnavailable, OSError; then nothing was
+    written.
     """
     check_destination(options.bundle, options.force)
     import_onnxruntime()  # what the export is verified with: missing, it is said now and not after minutes
     loaded = load(options)
     pictures = pictures_for(options.of3_root, FEWEST_PICTURES, MOST_PICTURES)
-    write_bundle(options.bundle, partial(fill, loaded=loaded, pictures=pictures))
+    write_bundle(options.bundle, partial(fill, loaded=loaded, pictures=pictures, precisions=options.precisions))
     log.info("bundle written: %s", options.bundle)
 
 
@@ -66,13 +68,12 @@ def load(options: ExportOptions) -> Loaded:
     return Loaded(models, modules, sources)
 
 
-def fill(folder: Path, loaded: Loaded, pictures: Sequence[Pixels]) -> None:
+def fill(folder: Path, loaded: Loaded, pictures: Sequence[Pixels], precisions: Sequence[str]) -> None:
     """Graphs, then a manifest to open them by, then the same manifest with what was measured."""
     files = {}
     for model in loaded.models:
         log.info("exporting %s", model.name)
-        graph = to_onnx(loaded.modules[model.name], model.signature())
-        files[model.name] = {PRECISION: write_graph(folder, model, PRECISION, graph)}
+        files[model.name] = write_graphs(folder, model, loaded.modules[model.name], precisions)
     _write(folder, loaded, files, {})
     differences = measure(folder, loaded, pictures)
     every = [difference for found in differences.values() for difference in found]
@@ -81,13 +82,25 @@ def fill(folder: Path, loaded: Loaded, pictures: Sequence[Pixels]) -> None:
     _write(folder, loaded, files, differences)
 
 
+def write_graphs(
+    folder: Path, model: Model, module: nn.Module, precisions: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """One file per precision, and their entries in the manifest."""
+    graph = to_onnx(module, model.signature())
+    files = {"fp32": write_graph(folder, model, "fp32", graph)}
+    for precision in precisions:
+        if precision != "fp32":
+            files[precision] = write_graph(folder, model, precision, typed(graph, precision))
+    return files
+
+
 def measure(folder: Path, loaded: Loaded, pictures: Sequence[Pixels]) -> dict[str, list[Difference]]:
     """Every model of the bundle just written, opened as the runtime opens it, against PyTorch."""
     bundle = read_bundle(folder)
     differences = {}
     for model in loaded.models:
         log.info("verifying %s on %d pictures", model.name, len(pictures))
-        engine = OrtEngine(bundle, model.name, "cpu", PRECISION, threads=0, spin=True)
+        engine = OrtEngine(bundle, model.name, "cpu", "fp32", threads=0, spin=True)
         differences[model.name] = verify(model, loaded.modules[model.name], engine, pictures)
         engine.close()
     return differences
