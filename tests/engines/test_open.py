@@ -27,7 +27,7 @@ def test_a_fallback_says_what_was_refused_and_the_remedy(bundle_folder):
 def test_when_none_opens_every_reason_is_told(bundle_copy):
     manifest = bundle_copy / "bundle.json"
     manifest.write_text(manifest.read_text().replace('"fp32": {', '"fp8": {'))
-    with pytest.raises(EngineUnavailable, match="cpu: the bundle holds detector as fp8, not fp32"):
+    with pytest.raises(EngineUnavailable, match="cpu: the bundle holds detector as fp8, fp16, bf16, not fp32"):
         open_engine(read_bundle(bundle_copy), "detector", "cpu", "fp32", threads=1, spin=False)
 
 
