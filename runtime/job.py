@@ -99,15 +99,20 @@ def _log_options(options: Options) -> LogOptions:
 
 def _report(pipeline: Pipeline, options: Options) -> None:
     """One line for what runs, one for what would have been preferred, one for stand-ins."""
-    names = {opened.engine.name for opened in pipeline.engines.values()}
-    log.info("%s on %s", ", ".join(pipeline.engines), ", ".join(sorted(names)))
+    names = _engine_names(pipeline)
+    log.info("%s on %s", ", ".join(pipeline.engines), ", ".join(names))
     refusals = {refusal for opened in pipeline.engines.values() for refusal in opened.refusals}
     for refusal in sorted(refusals, key=lambda refusal: refusal.engine):
-        log.warning("%s does not run, %s instead: %s", refusal.engine, ", ".join(sorted(names)), refusal.reason)
+        log.warning("%s does not run, %s instead: %s", refusal.engine, ", ".join(names), refusal.reason)
     if all("CPU" in name for name in names):
         log.info("--amp, --dtype and --tf32 do not apply on the CPU: everything runs in fp32")
     if pipeline.bundle.is_stand_in:
         log.warning("STAND-IN WEIGHTS: the numbers mean nothing about faces")
+
+
+def _engine_names(pipeline: Pipeline) -> list[str]:
+    """Every engine in use, once."""
+    return sorted({opened.engine.name for opened in pipeline.engines.values()})
 
 
 def _calibration(pipeline: Pipeline, options: Options, cache: Path) -> Calibration:
@@ -146,12 +151,11 @@ def _summary(tally: Counter[str], elapsed_s: float, pipeline: Pipeline) -> None:
     total = tally.total()
     done = tally.pop("done", 0)
     reasons = ", ".join(f"{reason} {number}" for reason, number in tally.most_common())
-    names = sorted({opened.engine.name for opened in pipeline.engines.values()})
     log.info(
         "done %d, failed %d%s, %.1f images/s, %s",
         done,
         tally.total(),
         f" ({reasons})" if reasons else "",
         total / max(elapsed_s, 1e-9),
-        ", ".join(names),
+        ", ".join(_engine_names(pipeline)),
     )
