@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 MANIFEST = "bundle.json"
 FORMAT = "of3-bundle"
-REVISION = 1
+REVISION = 2
 
 T = TypeVar("T")
 
@@ -70,11 +70,29 @@ class ModelFile:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckCard:
+    """Pictures with fp32 outputs, and how far from those an engine may be: by precision, then output."""
+
+    file: ModelFile
+    bounds: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Substitute:
+    """The precision that runs in the place of one whose measured drift is too large, and why."""
+
+    precision: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     name: str
     input: InputCard
     outputs: tuple[OutputCard, ...]
     files: Mapping[str, ModelFile]  # by precision
+    check: CheckCard
+    substitutes: Mapping[str, Substitute]  # by the precision asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +102,7 @@ class Labels:
     emotions: tuple[str, ...]
     aus: tuple[int, ...]
     gaze: tuple[str, ...]
+    gaze_measured: tuple[str, ...]  # by the mirror test; empty where that was undetermined
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +138,8 @@ def read_bundle(folder: Path) -> Bundle:
         raise BundleError(f"{manifest}: not a bundle of of3, `format` is not {FORMAT!r}")
     if document.get("revision") != REVISION:
         raise BundleError(
-            f"{manifest}: got bundle revision {document.get('revision')}, this runtime reads {REVISION}"
+            f"{manifest}: got bundle revision {document.get('revision')}, this runtime reads {REVISION}: "
+            "run `of3 export --force`"
         )
     return _bundle(folder, hashlib.sha256(content).hexdigest(), Field(document, str(manifest)))
 
@@ -163,6 +183,7 @@ def _bundle(folder: Path, digest: str, document: Field) -> Bundle:
             emotions=tuple(label.of(str) for label in labels["emotions"].each()),
             aus=tuple(label.of(int) for label in labels["aus"].each()),
             gaze=tuple(label.of(str) for label in labels["gaze"].each()),
+            gaze_measured=tuple(label.of(str) for label in labels["gaze_measured"].each()),
         ),
         models={name: _model(folder, name, card) for name, card in document["models"].items()},
     )
@@ -189,11 +210,23 @@ def _model(folder: Path, name: str, card: Field) -> ModelCard:
             )
             for output in card["outputs"].each()
         ),
-        files={
-            precision: ModelFile(folder / _plain_name(file["path"]), file["sha256"].of(str))
-            for precision, file in card["files"].items()
+        files={precision: _file(folder, file) for precision, file in card["files"].items()},
+        check=CheckCard(
+            file=_file(folder, card["self_check"]),
+            bounds={
+                precision: {output: bound.number() for output, bound in bounds.items()}
+                for precision, bounds in card["self_check"]["bounds"].items()
+            },
+        ),
+        substitutes={
+            asked: Substitute(entry["precision"].of(str), entry["reason"].of(str))
+            for asked, entry in card["substitutes"].items()
         },
     )
+
+
+def _file(folder: Path, entry: Field) -> ModelFile:
+    return ModelFile(folder / _plain_name(entry["path"]), entry["sha256"].of(str))
 
 
 def _shape(field: Field) -> tuple[int | str, ...]:

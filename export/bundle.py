@@ -5,16 +5,18 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import onnx
 
-from of3.engines.bundle import FORMAT, MANIFEST, REVISION, Labels
+from of3.engines.bundle import FORMAT, MANIFEST, REVISION, Substitute
 from of3.export.checkpoints import SourceFile
-from of3.export.models import Model
+from of3.export.drift import Drift, Share, document
+from of3.export.gaze import UNDETERMINED, GazeOrder
+from of3.export.models import LABELS, Model
 from of3.export.verify import Difference
 
 TOOLS = ("of3", "torch", "onnx", "onnxscript", "onnxruntime", "numpy")
@@ -73,33 +75,43 @@ def write_graph(folder: Path, model: Model, precision: str, graph: onnx.ModelPro
     return {"path": path.name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is known of a model once its graphs ran, as parts of its entry in the manifest."""
+
+    differences: Sequence[Difference] = ()
+    drift: Sequence[Drift | Share] = ()
+    self_check: Mapping[str, Any] = field(default_factory=dict)
+    substitutes: Mapping[str, Substitute] = field(default_factory=dict)
+
+
 def write_manifest(
-    folder: Path,
-    labels: Labels,
-    sources: Sequence[SourceFile],
-    models: Mapping[str, Mapping[str, Any]],
+    folder: Path, gaze_order: GazeOrder, sources: Sequence[SourceFile], models: Mapping[str, Mapping[str, Any]]
 ) -> None:
     """bundle.json: everything the runtime has to know, and where it came from."""
-    document = {
+    measured = () if gaze_order.order == UNDETERMINED else tuple(gaze_order.order.split("_"))
+    manifest = {
         "format": FORMAT,
         "revision": REVISION,
         "stand_in": any(source.status == "stand-in" for source in sources),
-        "labels": asdict(labels),
+        "labels": asdict(replace(LABELS, gaze_measured=measured)),
+        "gaze_order": asdict(gaze_order),
         "weights": [asdict(source) for source in sources],
         "models": models,
         "made_with": {tool: version(tool) for tool in TOOLS},
     }
-    (folder / MANIFEST).write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
 
 
-def model_entry(
-    model: Model, files: Mapping[str, Any], differences: Sequence[Difference] = ()
-) -> dict[str, Any]:
-    """A model's part of the manifest: its card, its files, and how far it is from PyTorch."""
+def model_entry(model: Model, files: Mapping[str, Any], measured: Measured) -> dict[str, Any]:
+    """A model's part of the manifest: its card, its files, how far it is from PyTorch and from fp32."""
     return {
         "source": model.file,
         "input": {"dtype": "float32", **asdict(model.input)},
         "outputs": [asdict(output) for output in model.outputs],
         "files": files,
-        "verification": {"fp32": [asdict(difference) for difference in differences]},
+        "verification": {"fp32": [asdict(difference) for difference in measured.differences]},
+        "drift": document(measured.drift),
+        "substitutes": {asked: asdict(entry) for asked, entry in measured.substitutes.items()},
+        "self_check": measured.self_check,
     }

@@ -2,26 +2,39 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from onnx import ModelProto
 from torch import nn
 
 from of3.engines.bundle import read_bundle
 from of3.engines.ort import OrtEngine, import_onnxruntime
-from of3.export.bundle import check_destination, model_entry, write_bundle, write_graph, write_manifest
+from of3.export import drift
+from of3.export.bundle import (
+    Measured,
+    check_destination,
+    model_entry,
+    write_bundle,
+    write_graph,
+    write_manifest,
+)
 from of3.export.checkpoints import SourceFile, load_all
+from of3.export.gaze import GazeOrder, gaze_of, mirror_test, sentence
 from of3.export.graph import to_onnx
-from of3.export.models import LABELS, Model, models_in
-from of3.export.pictures import Pixels, pictures_for
+from of3.export.models import Model, models_in
+from of3.export.observe import observe
+from of3.export.pictures import Pixels, pictures_for, read_pictures
 from of3.export.precision import typed
+from of3.export.selfcheck import write_self_check
 from of3.export.verify import Difference, refuse_beyond_bounds, table, verify
 
 log = logging.getLogger(__name__)
 
 FEWEST_PICTURES, MOST_PICTURES = 8, 16
+DRIFT_PICTURES = {"detector": 32, "multitask": 48, "landmarks": 10}  # STAR takes 20 times as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +65,10 @@ def export(options: ExportOptions) -> None:
     check_destination(options.bundle, options.force)
     import_onnxruntime()  # what the export is verified with: missing, it is said now and not after minutes
     loaded = load(options)
-    pictures = pictures_for(options.of3_root, FEWEST_PICTURES, MOST_PICTURES)
-    write_bundle(options.bundle, partial(fill, loaded=loaded, pictures=pictures, precisions=options.precisions))
+    write_bundle(
+        options.bundle,
+        partial(fill, loaded=loaded, of3_root=options.of3_root, precisions=options.precisions),
+    )
     log.info("bundle written: %s", options.bundle)
 
 
@@ -68,30 +83,55 @@ def load(options: ExportOptions) -> Loaded:
     return Loaded(models, modules, sources)
 
 
-def fill(folder: Path, loaded: Loaded, pictures: Sequence[Pixels], precisions: Sequence[str]) -> None:
-    """Graphs, then a manifest to open them by, then the same manifest with what was measured."""
-    files = {}
+def fill(folder: Path, loaded: Loaded, of3_root: Path, precisions: Sequence[str]) -> None:
+    """Graphs and how far low precision takes them; a manifest to open them by; then the same manifest with
+    their difference from PyTorch."""
+    gaze_order = mirror(loaded, of3_root)
+    files: dict[str, Mapping[str, Any]] = {}
+    measured: dict[str, Measured] = {}
     for model in loaded.models:
         log.info("exporting %s", model.name)
-        files[model.name] = write_graphs(folder, model, loaded.modules[model.name], precisions)
-    _write(folder, loaded, files, {})
-    differences = measure(folder, loaded, pictures)
+        graphs = graphs_of(model, loaded.modules[model.name], precisions)
+        files[model.name] = {name: write_graph(folder, model, name, graph) for name, graph in graphs.items()}
+        measured[model.name] = weigh(folder, model, loaded.modules[model.name], graphs, of3_root)
+    print(drift.table([entry for found in measured.values() for entry in found.drift]))
+    _write(folder, loaded, gaze_order, files, measured)
+    differences = measure(folder, loaded, pictures_for(of3_root, FEWEST_PICTURES, MOST_PICTURES))
     every = [difference for found in differences.values() for difference in found]
     print(table(every))
     refuse_beyond_bounds(every)
-    _write(folder, loaded, files, differences)
+    verified = {name: replace(found, differences=differences[name]) for name, found in measured.items()}
+    _write(folder, loaded, gaze_order, files, verified)
 
 
-def write_graphs(
-    folder: Path, model: Model, module: nn.Module, precisions: Sequence[str]
-) -> dict[str, dict[str, Any]]:
-    """One file per precision, and their entries in the manifest."""
+def mirror(loaded: Loaded, of3_root: Path) -> GazeOrder:
+    """The gaze order by the reference faces below `of3_root`/images; drawn ones would prove nothing."""
+    (model,) = (model for model in loaded.models if model.name == "multitask")
+    faces = read_pictures(of3_root / "images", MOST_PICTURES)
+    found = mirror_test(gaze_of(model, loaded.modules[model.name]), faces)
+    log.info("%s", sentence(found))
+    return found
+
+
+def graphs_of(model: Model, module: nn.Module, precisions: Sequence[str]) -> dict[str, ModelProto]:
+    """One graph per precision, fp32 always among them."""
     graph = to_onnx(module, model.signature())
-    files = {"fp32": write_graph(folder, model, "fp32", graph)}
-    for precision in precisions:
-        if precision != "fp32":
-            files[precision] = write_graph(folder, model, precision, typed(graph, precision))
-    return files
+    return {"fp32": graph} | {name: typed(graph, name) for name in precisions if name != "fp32"}
+
+
+def weigh(
+    folder: Path, model: Model, module: nn.Module, graphs: Mapping[str, ModelProto], of3_root: Path
+) -> Measured:
+    """Drift of the model's precisions, and the self-check by which an engine is judged later."""
+    log.info("measuring the drift of %s in %s and PyTorch's bf16 autocast", model.name, ", ".join(graphs))
+    count = DRIFT_PICTURES[model.name]
+    observed = observe(model, module, graphs, pictures_for(of3_root, count, count))
+    found = drift.drift_of(model.name, module, observed)
+    return Measured(
+        drift=found,
+        self_check=write_self_check(folder, model, observed),
+        substitutes=drift.substitutes(model.name, found, list(graphs)),
+    )
 
 
 def measure(folder: Path, loaded: Loaded, pictures: Sequence[Pixels]) -> dict[str, list[Difference]]:
@@ -109,11 +149,11 @@ def measure(folder: Path, loaded: Loaded, pictures: Sequence[Pixels]) -> dict[st
 def _write(
     folder: Path,
     loaded: Loaded,
+    gaze_order: GazeOrder,
     files: Mapping[str, Any],
-    differences: Mapping[str, Sequence[Difference]],
+    measured: Mapping[str, Measured],
 ) -> None:
     entries = {
-        model.name: model_entry(model, files[model.name], differences.get(model.name, ()))
-        for model in loaded.models
+        model.name: model_entry(model, files[model.name], measured[model.name]) for model in loaded.models
     }
-    write_manifest(folder, LABELS, loaded.sources, entries)
+    write_manifest(folder, gaze_order, loaded.sources, entries)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from of3.export.checkpoints import STAND_IN_MARK
 from of3.export.models import LABELS, Model, detector, landmarks, multitask
+from of3.export.networks.efficientnet import FEATURES
 from of3.export.networks.multitask import AUS, Multitask, cosine
 from of3.export.networks.retinaface import PriorHead, RetinaFace
 from of3.export.networks.star import EDGES, Star
@@ -43,12 +44,18 @@ EDGES_OF = {98: WFLW_EDGES, 68: IBUG_EDGES}
 
 
 def write_root(
-    root: Path, seed: int = 0, points: Sequence[int] = (98,), au_order: Sequence[int] = LABELS.aus
+    root: Path,
+    seed: int = 0,
+    points: Sequence[int] = (98,),
+    au_order: Sequence[int] = LABELS.aus,
+    correlation: float = 0.0,
 ) -> None:
     """Write weights, reference pictures and a few faces below `root`.
 
     au_order: which action unit each AU output lights up on; another order than the documented one is what
     calibration has to find.
+    correlation: of the eight class_linears' weights, [0,1).  At 0.8 the nodes' similarities are so close that
+    bf16 flips edges of the AU graph: the hard stand-in, to measure drift on.
     """
     weights, references = root / "weights", root / "images" / "au"
     weights.mkdir(parents=True, exist_ok=True)
@@ -62,7 +69,9 @@ def write_root(
         torch.manual_seed(seed)
         prefixed = {f"module.{key}": value for key, value in make_detector().state_dict().items()}
         digests[detector().file] = _save(prefixed, weights / detector().file)
-        digests[multitask().file] = _save(make_multitask(au_order).state_dict(), weights / multitask().file)
+        digests[multitask().file] = _save(
+            make_multitask(au_order, correlation).state_dict(), weights / multitask().file
+        )
         for count in points:
             file = landmarks(count).file
             digests[file] = _save({"net": make_star(count).state_dict()}, weights / file)
@@ -102,9 +111,11 @@ def _conv1x1(head: nn.Module) -> nn.Conv2d:
 
 
 @torch.no_grad()
-def make_multitask(au_order: Sequence[int]) -> Multitask:
+def make_multitask(au_order: Sequence[int], correlation: float = 0.0) -> Multitask:
     """Emotion logits of deviation 1, gaze of 0.25 rad, AU prototypes imprinted."""
     network = _with_statistics(Multitask(), multitask(), (224, 224))
+    if correlation:
+        _correlate(network, correlation)
     inputs = _faces(multitask(), (224, 224))
     _rescale(network, network.emotion_classifier, inputs, 0.0, 1.0)
     _rescale(network, network.gaze_regressor, inputs, 0.0, GAZE_DEVIATION_RAD)
@@ -114,6 +125,18 @@ def make_multitask(au_order: Sequence[int]) -> Multitask:
     own = [LABELS.aus.index(au) for au in au_order]
     head.sc.copy_(_imprinted(nodes.clone(), own))
     return network
+
+
+def _correlate(network: Multitask, correlation: float) -> None:
+    """Give the class_linears' weights a common part of this share, then the AU graph its statistics anew."""
+    head = network.au_regressor
+    common = nn.init.kaiming_normal_(torch.empty(FEATURES, FEATURES))
+    for layer in head.class_linears:
+        assert isinstance(layer, nn.Linear)
+        layer.weight.copy_(correlation**0.5 * common + (1 - correlation) ** 0.5 * layer.weight)
+    feature = network.fc_au(network.base_model(_faces(multitask(), (224, 224)))).relu()
+    head.train()(feature)
+    head.eval()
 
 
 @torch.enable_grad()
@@ -201,8 +224,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("root", type=Path, help="folder to write weights/ and images/ into")
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--points", type=int, choices=(98, 68), action="append", help="landmark models (98)")
+    made.add_argument(
+        "--correlation", type=float, default=0.0, help="of the class_linears (0); 0.8 is the hard stand-in"
+    )
     given = made.parse_args(argv)
-    write_root(given.root, given.seed, given.points or (98,))
+    write_root(given.root, given.seed, given.points or (98,), correlation=given.correlation)
     print(f"stand-in weights, which mean nothing about faces: {given.root}")
     return 0
 

@@ -17,15 +17,21 @@ AUS = 8
 NEIGHBOURS = 4
 
 
-def adjacency(nodes: Tensor) -> Tensor:
-    """Nodes (B,N,C) -> (B,N,N), 1.0 where a dot product is among its row's four largest.
+def product_similarity(nodes: Tensor) -> Tensor:
+    """Nodes (B,N,C) -> their dot products (B,N,N), by the matrix product the original takes."""
+    return nodes @ nodes.transpose(1, 2)
 
-    Written as multiply and sum: a matrix product may be rounded to TF32 on a GPU, and a rounding error
-    here flips an edge.
-    """
-    similarity = (nodes.unsqueeze(2) * nodes.unsqueeze(1)).sum(-1)
+
+def exact_similarity(nodes: Tensor) -> Tensor:
+    """The same by multiply and sum: a matrix product may be rounded to TF32 on a GPU, and a rounding error
+    here flips an edge."""
+    return (nodes.unsqueeze(2) * nodes.unsqueeze(1)).sum(-1)
+
+
+def adjacency(similarity: Tensor) -> Tensor:
+    """(B,N,N) dot products -> 1.0 where one is among its row's four largest."""
     fourth = similarity.topk(NEIGHBOURS, dim=-1).values[..., -1:]
-    return (similarity >= fourth).to(nodes.dtype)
+    return (similarity >= fourth).to(similarity.dtype)
 
 
 def degree_normalised(edges: Tensor) -> Tensor:
@@ -50,7 +56,7 @@ class NodeGraph(nn.Module):
         self.bnv = nn.BatchNorm1d(AUS)
 
     def forward(self, nodes: Tensor) -> Tensor:
-        edges = degree_normalised(adjacency(nodes.detach()))
+        edges = degree_normalised(adjacency(product_similarity(nodes.detach())))
         update: Tensor = self.bnv(edges @ self.V(nodes) + self.U(nodes))
         return (nodes + update).relu()
 
@@ -128,7 +134,7 @@ class FusedMultitask(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         emotion, gaze, au = self.fc(self.base_model(image)).relu().split(FEATURES, dim=1)
         nodes = self.class_linears(au).reshape(-1, AUS, FEATURES)
-        edges = degree_normalised(adjacency(nodes))
+        edges = degree_normalised(adjacency(exact_similarity(nodes)))
         graph = (nodes + (edges @ self.V(nodes) + self.U(nodes)) * self.scale + self.shift).relu()
         similarity = (functional.normalize(graph, dim=-1) * self.sc).sum(-1)
         return self.emotion_classifier(emotion), self.gaze_regressor(gaze), similarity

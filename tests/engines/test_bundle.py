@@ -30,7 +30,10 @@ def test_a_bundle_holds_labels_and_cards(bundle_folder):
         (lambda d: d["models"]["detector"]["input"].pop("mean"), "models: detector: input: `mean` is missing"),
         (lambda d: d["models"]["detector"]["input"].update(std="1"), "std: got str, want list"),
         (lambda d: d.update(stand_in="no"), "stand_in: got str, want bool"),
-        (lambda d: d.update(revision=7), "got bundle revision 7, this runtime reads 1"),
+        (
+            lambda d: d.update(revision=7),
+            "got bundle revision 7, this runtime reads 2: run `of3 export --force`",
+        ),
         (lambda d: d.update(format="zip"), "not a bundle of of3"),
         (
             lambda d: d["models"]["detector"]["files"]["fp32"].update(path="../detector.onnx"),

@@ -7,6 +7,8 @@ from of3.export.networks.multitask import (
     adjacency,
     cosine,
     degree_normalised,
+    exact_similarity,
+    product_similarity,
 )
 from of3.export.networks.retinaface import RetinaFace
 from of3.export.networks.star import Star, coordinates, soft_argmax
@@ -24,15 +26,19 @@ def test_sizes_are_the_published_networks():
 
 def test_adjacency_marks_the_four_largest_of_each_row():
     torch.manual_seed(0)
-    nodes = torch.randn(2, 8, 16)
-    edges = adjacency(nodes)
-    similarity = nodes @ nodes.transpose(1, 2)
+    similarity = product_similarity(torch.randn(2, 8, 16))
+    edges = adjacency(similarity)
     assert (edges.sum(-1) == 4).all()
     assert similarity[edges == 1].reshape(2, 8, 4).amin(-1).gt(similarity.sort(-1).values[..., 3]).all()
 
 
+def test_both_ways_to_a_similarity_agree():
+    nodes = torch.randn(2, 8, 16, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(exact_similarity(nodes), product_similarity(nodes), rtol=0, atol=1e-5)
+
+
 def test_ties_with_the_fourth_are_all_edges():
-    assert adjacency(torch.ones(1, 8, 4)).sum() == 64
+    assert adjacency(torch.ones(1, 8, 8)).sum() == 64
 
 
 def test_degree_normalisation_by_hand():

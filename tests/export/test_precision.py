@@ -53,7 +53,11 @@ def test_inputs_and_outputs_stay_float32(bundle_folder, model, precision):
 def test_every_convolution_runs_in_the_low_type(bundle_folder, model, precision):
     graph = graph_of(bundle_folder, model, precision)
     types = element_types(graph)
-    convolutions = [node for node in graph.graph.node if node.op_type in ("Conv", "Gemm")]
+    convolutions = [
+        node
+        for node in graph.graph.node
+        if node.op_type in ("Conv", "Gemm") and "class_linears.weight" not in node.input
+    ]
     assert convolutions
     for node in convolutions:
         assert {types[name] for name in (*node.input, *node.output)} == {LOW_TYPES[precision]}
@@ -69,14 +73,14 @@ def test_kept_nodes_run_in_float32(bundle_folder, model, precision):
             assert not {types.get(name) for name in (*node.input, *node.output)} & set(LOW_TYPES.values())
 
 
-def test_everything_after_the_class_linears_is_kept(bundle_folder):
+def test_the_class_linears_and_everything_after_them_are_kept(bundle_folder):
     graph = graph_of(bundle_folder, "multitask").graph
     kept = kept_nodes(graph)
     after = [node for node in graph.node if node.name in kept]
     operators = {node.op_type for node in after}
     assert {"TopK", "ReduceSum", "ReduceL2", "MatMul", "GreaterOrEqual"} <= operators
     assert sum(node.op_type == "MatMul" for node in after) == 3
-    assert not operators & {"Conv", "Gemm"}
+    assert [node.input[1] for node in after if node.op_type in ("Conv", "Gemm")] == ["class_linears.weight"]
 
 
 def test_soft_argmax_and_instance_norms_are_kept(bundle_folder):
@@ -102,7 +106,7 @@ def test_weights_are_rounded_not_changed_and_halved_in_size(bundle_folder, model
     for weight in rounded:
         want = numpy_helper.to_array(weights[weight.name.removesuffix(".fp16")])
         np.testing.assert_array_equal(numpy_helper.to_array(weight), want.astype(np.float16))
-    assert low.ByteSize() < 0.6 * source.ByteSize()
+    assert low.ByteSize() < (0.85 if model == "multitask" else 0.6) * source.ByteSize()  # the AU head stays
 
 
 def test_fp16_computes_the_same_function(bundle_folder, standin_root, model):

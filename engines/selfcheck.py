@@ -1,0 +1,57 @@
+"""A bundle's own pictures and what fp32 made of them: an engine that computes anything else is not used."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from of3.engines.base import Engine, EngineUnavailable, Floats
+from of3.engines.bundle import BundleError, InputCard, ModelCard
+
+PIXELS = "pixels"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SelfCheck:
+    """pixels: (N,H,W,3) uint8 in the card's colour order.  outputs: fp32, by name, N rows each."""
+
+    pixels: NDArray[np.uint8]
+    outputs: Mapping[str, Floats]
+
+
+def tensor_of(pixels: NDArray[np.uint8], card: InputCard) -> Floats:
+    """(N,H,W,3) in the card's colour order -> (N,3,H,W) as the card asks."""
+    scale = np.float32(card.scale) / np.asarray(card.std, np.float32)
+    shift = np.asarray(card.mean, np.float32) / np.asarray(card.std, np.float32)
+    return np.ascontiguousarray((pixels * scale - shift).transpose(0, 3, 1, 2), np.float32)
+
+
+def read_self_check(card: ModelCard) -> SelfCheck:
+    """The card's stored pictures and outputs.  Raises BundleError when the file changed or is incomplete."""
+    try:
+        with np.load(io.BytesIO(card.check.file.read()), allow_pickle=False) as arrays:
+            outputs = {output.name: arrays[output.name] for output in card.outputs}
+            return SelfCheck(arrays[PIXELS], outputs)
+    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{card.check.file.path}: {error}: run `of3 export --force`") from error
+
+
+def differences(engine: Engine, card: ModelCard, check: SelfCheck, rows: int) -> dict[str, float]:
+    """Largest absolute difference from fp32 of each output, over the first `rows` pictures."""
+    found = engine.run(tensor_of(check.pixels[:rows], card.input))
+    return {name: float(np.abs(found[name] - want[:rows]).max()) for name, want in check.outputs.items()}
+
+
+def verify(engine: Engine, card: ModelCard, precision: str, rows: int = 1) -> None:
+    """Raises EngineUnavailable when an output is further from fp32 than this precision explains."""
+    found = differences(engine, card, read_self_check(card), rows)
+    bounds = card.check.bounds[precision]
+    beyond = {name: value for name, value in found.items() if not value <= bounds[name]}
+    if beyond:
+        said = ", ".join(
+            f"{name} differs by {value:.3g}, bound {bounds[name]:.3g}" for name, value in beyond.items()
+        )
+        raise EngineUnavailable(f"{engine.name} fails the self-check of {card.name}: {said}")

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from of3.engines.base import EngineUnavailable
+from of3.engines.bundle import BundleError, read_bundle
+from of3.engines.ort import OrtEngine
+from of3.engines.selfcheck import differences, read_self_check, tensor_of, verify
+
+MODELS = ("detector", "multitask", "landmarks")
+
+
+@pytest.fixture(params=MODELS)
+def card(request, bundle_folder):
+    return read_bundle(bundle_folder).model(request.param)
+
+
+@pytest.fixture
+def engine(card, bundle_folder):
+    opened = OrtEngine(read_bundle(bundle_folder), card.name, "cpu", "fp32", threads=2, spin=False)
+    yield opened
+    opened.close()
+
+
+class Skewed:
+    """An engine whose outputs are off by `by`."""
+
+    name, max_batch = "skewed", 8
+
+    def __init__(self, engine, by):
+        self._engine, self._by = engine, np.float32(by)
+
+    def run(self, batch):
+        return {name: value + self._by for name, value in self._engine.run(batch).items()}
+
+
+def test_fp32_on_the_cpu_passes(card, engine):
+    verify(engine, card, "fp32", rows=10)
+    check = read_self_check(card)
+    assert max(differences(engine, card, check, 10).values()) < 1e-4
+    assert len(check.pixels) == 10
+
+
+@pytest.mark.parametrize("by", [0.5, float("nan")])
+@pytest.mark.parametrize("precision", ["fp32", "tf32"])
+def test_an_engine_that_computes_something_else_is_refused(card, engine, by, precision):
+    with pytest.raises(EngineUnavailable, match=f"skewed fails the self-check of {card.name}"):
+        verify(Skewed(engine, by), card, precision)
+
+
+def test_bounds_widen_with_the_rounding(card):
+    bounds = card.check.bounds
+    for output in card.outputs:
+        assert 0 < bounds["fp32"][output.name] < bounds["tf32"][output.name] <= bounds["fp16"][output.name]
+
+
+def test_a_check_file_that_changed_is_refused(bundle_copy):
+    path = bundle_copy / "multitask.check.npz"
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content[:-1])
+    with pytest.raises(BundleError, match="the file changed since the export"):
+        read_self_check(read_bundle(bundle_copy).model("multitask"))
+
+
+def test_a_picture_becomes_what_the_card_asks(bundle_folder):
+    card = read_bundle(bundle_folder).model("detector").input
+    tensor = tensor_of(np.full((1, 2, 3, 3), 200, np.uint8), card)
+    assert tensor.shape == (1, 3, 2, 3)
+    np.testing.assert_array_equal(tensor[0, :, 0, 0], [96, 83, 77])
