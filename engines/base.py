@@ -1,16 +1,26 @@
 """The one interface every engine has."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Outputs = Mapping[str, Floats]
+Wait = Callable[[], Outputs]
 
 
 class EngineUnavailable(Exception):
     """An engine cannot be opened here; the message says why and what would change that."""
+
+
+class EngineFailed(Exception):
+    """An engine broke while it ran (out of memory, lost device); it must not be used again."""
+
+
+class BatchRefused(Exception):
+    """A batch is outside what this engine was built for; another engine may take it."""
 
 
 class Engine(Protocol):
@@ -24,10 +34,21 @@ class Engine(Protocol):
     def max_batch(self) -> int:
         """Most rows one `run` accepts."""
 
-    def run(self, batch: Floats) -> Mapping[str, Floats]:
+    @property
+    def slots(self) -> int:
+        """Batches that may be started before the first of them is waited for."""
+
+    def start(self, batch: Floats) -> Wait:
+        """Begin a batch (N, ...) float32; calling the result waits for its outputs.
+
+        The batch must stay as it is until then.  Raises as `run` does, at once or when waited for.
+        """
+
+    def run(self, batch: Floats) -> Outputs:
         """(N, ...) float32 -> outputs by name, N rows each, owned by the caller.
 
-        Raises ValueError when the batch does not fit the model card.
+        Raises ValueError when the batch does not fit the model card, BatchRefused when it is beyond this
+        engine, EngineFailed when the engine broke.
         """
 
     def close(self) -> None:

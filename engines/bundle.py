@@ -102,7 +102,7 @@ class Labels:
     emotions: tuple[str, ...]
     aus: tuple[int, ...]
     gaze: tuple[str, ...]
-    gaze_measured: tuple[str, ...]  # by the mirror test; empty where that was undetermined
+    gaze_measured: tuple[str, ...] = ()  # by the mirror test of an export; empty where undetermined
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,43 +1,72 @@
-"""The first engine that opens wins, and every refusal is told with its reason."""
+"""Which engines a run may use, in what order; the first that opens wins and every refusal is told."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from of3.engines.base import Engine, EngineUnavailable
 from of3.engines.bundle import Bundle
+from of3.engines.fallback import Candidate, Fallback
 from of3.engines.ort import OrtEngine
+from of3.engines.trt import TrtEngine
 
-ORDER = {"cuda": ("cuda", "cpu"), "cpu": ("cpu",)}
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An engine that would have been preferred, and why it does not run."""
-
-    engine: str
-    reason: str
+KINDS = ("tensorrt", "cuda", "cpu")  # best first
+# Where CUDA has no kernels for a type, the next narrower change of the numbers.
+CUDA_PRECISIONS = {"bf16": ("bf16", "fp16", "fp32"), "fp16": ("fp16", "fp32"), "fp32": ("fp32",)}
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    engine: Engine
-    refusals: tuple[Refusal, ...]
+class Choice:
+    """What may run, as the user asked."""
+
+    device: str = "cpu"  # "cuda" or "cpu"
+    engine: str = "auto"  # or one of KINDS
+    is_required: bool = False  # no falling back from the first
+    precision: str = "fp32"  # of GPU engines; the CPU always runs fp32
+    is_tf32_allowed: bool = False
 
 
-def open_engine(bundle: Bundle, model: str, device: str, precision: str, *, threads: int, spin: bool) -> Opened:
-    """Open `model` on the best engine `device` ("cuda" or "cpu") allows.
+def kinds_for(choice: Choice) -> tuple[str, ...]:
+    """Engines to be tried, in order.  Raises EngineUnavailable when the choice contradicts itself."""
+    if choice.device == "cpu":
+        if choice.engine not in ("auto", "cpu"):
+            raise EngineUnavailable(
+                f"got --engine {choice.engine} with --device cpu: want --device cuda, or --engine cpu"
+            )
+        return ("cpu",)
+    first = 0 if choice.engine == "auto" else KINDS.index(choice.engine)
+    return KINDS[first : first + 1] if choice.is_required else KINDS[first:]
 
-    precision: of the CUDA engine; the CPU always runs fp32.
+
+def precision_for(bundle: Bundle, model: str, precision: str) -> tuple[str, str]:
+    """The precision a GPU runs `model` in when asked for `precision`, and why it is another, or ""."""
+    substitute = bundle.model(model).substitutes.get(precision)
+    if substitute is None:
+        return precision, ""
+    return substitute.precision, f"{substitute.precision} in the place of {precision}: {substitute.reason}"
+
+
+def open_engine(bundle: Bundle, model: str, choice: Choice, *, threads: int, spin: bool) -> Fallback:
+    """Open `model` on the best engine `choice` allows.
+
     Raises EngineUnavailable, listing every reason, when none opens; BundleError when the bundle lacks the
     model or its file changed.
     """
-    refusals: list[Refusal] = []
-    for name in ORDER[device]:
-        wanted = "fp32" if name == "cpu" else precision
-        try:
-            engine = OrtEngine(bundle, model, name, wanted, threads, spin)
-        except EngineUnavailable as error:
-            refusals.append(Refusal(name, str(error)))
-        else:
-            return Opened(engine, tuple(refusals))
-    reasons = "; ".join(f"{refusal.engine}: {refusal.reason}" for refusal in refusals)
-    raise EngineUnavailable(f"no engine opens {model}: {reasons}")
+    bundle.model(model)
+    return Fallback(model, list(_candidates(bundle, model, choice, threads, spin)))
+
+
+def _candidates(bundle: Bundle, model: str, choice: Choice, threads: int, spin: bool) -> Iterator[Candidate]:
+    precision, _ = precision_for(bundle, model, choice.precision)
+    for kind in kinds_for(choice):
+        precisions = {"tensorrt": (precision,), "cuda": CUDA_PRECISIONS[precision], "cpu": ("fp32",)}[kind]
+        for each in precisions:
+            yield Candidate(kind, each, _opener(bundle, model, kind, each, choice, threads, spin))
+
+
+def _opener(
+    bundle: Bundle, model: str, kind: str, precision: str, choice: Choice, threads: int, spin: bool
+) -> Callable[[], Engine]:
+    if kind == "tensorrt":
+        return partial(TrtEngine, bundle, model, precision, choice.is_tf32_allowed)
+    return partial(OrtEngine, bundle, model, kind, precision, threads, spin, choice.is_tf32_allowed)

@@ -1,10 +1,18 @@
 """An ONNX graph on one onnxruntime provider."""
 
-from collections.abc import Mapping
+import contextlib
+import ctypes
+import io
+import re
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
-from of3.engines.base import EngineUnavailable, Floats
-from of3.engines.bundle import Bundle
+import numpy as np
+
+from of3.engines import cuda
+from of3.engines.base import EngineFailed, EngineUnavailable, Floats, Outputs, Wait
+from of3.engines.bundle import Bundle, ModelCard
 
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 INSTALL = "pip install 'of3[cpu]' (or 'of3[gpu]' on a machine with CUDA, never both)"
@@ -19,11 +27,62 @@ def import_onnxruntime() -> Any:
     return onnxruntime
 
 
-def open_errors(onnxruntime: Any) -> tuple[type[Exception], ...]:
-    """What InferenceSession raises: a kernel or library that is missing, a graph it does not take."""
+def engine_errors(onnxruntime: Any) -> tuple[type[Exception], ...]:
+    """What InferenceSession raises: a kernel or library that is missing, memory that is not to be had."""
     state = onnxruntime.capi.onnxruntime_pybind11_state
     names = ("EPFail", "Fail", "InvalidArgument", "InvalidGraph", "NotImplemented", "RuntimeException")
     return tuple(getattr(state, name) for name in names)
+
+
+@cache
+def missing_cuda_libraries() -> tuple[str, ...]:
+    """Shared libraries the CUDA provider needs and the loader does not find.
+
+    `preload_dlls` loads those of the nvidia-* wheels; without it, and without torch in the process,
+    onnxruntime-gpu falls back to the CPU in silence.
+    """
+    onnxruntime = import_onnxruntime()
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):  # it prints what it does not find
+        onnxruntime.preload_dlls()
+    found = re.findall(r"Failed to load (?:\S*/)?([^\s/:]+\.so[^\s/:]*):", said.getvalue())
+    return tuple(dict.fromkeys([*found, *_not_loadable(("libcudnn.so.9", "libcuda.so.1"))]))
+
+
+def _not_loadable(names: tuple[str, ...]) -> Iterator[str]:
+    for name in names:
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            yield name
+
+
+def check_cuda(onnxruntime: Any) -> None:
+    """Raises EngineUnavailable unless the CUDA provider is installed with all it needs."""
+    if PROVIDERS["cuda"] not in onnxruntime.get_available_providers():
+        raise EngineUnavailable(
+            f"onnxruntime {onnxruntime.__version__} as installed has no {PROVIDERS['cuda']}: "
+            "on a machine with CUDA, pip uninstall onnxruntime and pip install 'of3[gpu]'"
+        )
+    missing = missing_cuda_libraries()
+    if "libcuda.so.1" in missing:
+        raise EngineUnavailable(cuda.NO_DRIVER)
+    if missing:
+        raise EngineUnavailable(
+            f"onnxruntime-gpu {onnxruntime.__version__} needs CUDA {onnxruntime.cuda_version} and cuDNN 9, "
+            f"not found: {', '.join(missing)}: pip install 'of3[gpu]', or set LD_LIBRARY_PATH to their folder"
+        )
+    with contextlib.suppress(cuda.BindingsMissing):  # then onnxruntime's own words have to do
+        cuda.check_driver(int(str(onnxruntime.cuda_version).split(".")[0]))
+
+
+def cuda_options(is_free: bool, is_tf32_allowed: bool) -> dict[str, str]:
+    """Provider options.  An exhaustive search pays where shapes are fixed; each new one costs it seconds."""
+    return {
+        "use_tf32": "1" if is_tf32_allowed else "0",
+        "cudnn_conv_algo_search": "HEURISTIC" if is_free else "EXHAUSTIVE",
+        "arena_extend_strategy": "kSameAsRequested",
+    }
 
 
 class OrtEngine:
@@ -35,38 +94,107 @@ class OrtEngine:
     """
 
     max_batch = 64
+    slots = 1
 
-    def __init__(self, bundle: Bundle, model: str, device: str, precision: str, threads: int, spin: bool):
+    def __init__(
+        self,
+        bundle: Bundle,
+        model: str,
+        device: str,
+        precision: str,
+        threads: int,
+        spin: bool,
+        is_tf32_allowed: bool = False,
+    ):
         onnxruntime = import_onnxruntime()
-        provider = PROVIDERS[device]
-        if provider not in onnxruntime.get_available_providers():
-            raise EngineUnavailable(
-                f"onnxruntime {onnxruntime.__version__} as installed has no {provider}: "
-                "on a machine with CUDA, pip uninstall onnxruntime and pip install 'of3[gpu]'"
-            )
         card = bundle.model(model)
+        if device == "cuda":
+            check_cuda(onnxruntime)
         if precision not in card.files:
-            raise EngineUnavailable(f"the bundle holds {model} as {', '.join(card.files)}, not {precision}")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors only: its warnings speak of graph details
-        options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
-        content = card.files[precision].read()
-        try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=[provider])
-        except open_errors(onnxruntime) as error:
-            raise EngineUnavailable(f"{provider} does not open {model} {precision}: {error}") from error
-        if self._session.get_providers()[0] != provider:
-            raise EngineUnavailable(f"onnxruntime replaced {provider} by {self._session.get_providers()[0]}")
+            raise EngineUnavailable(
+                f"the bundle holds {model} as {', '.join(card.files)}, not {precision}: "
+                f"run `of3 export --force --precision {precision}`"
+            )
         self._card = card
         self._outputs = [output.name for output in card.outputs]
+        self._errors = engine_errors(onnxruntime)
         self.name = f"onnxruntime {onnxruntime.__version__} {device.upper()} {precision}"
+        is_free = any(isinstance(side, str) for side in card.input.shape[1:])
+        provider = (PROVIDERS[device], cuda_options(is_free, is_tf32_allowed) if device == "cuda" else {})
+        options = _session_options(onnxruntime, threads, spin)
+        self._session = _open(onnxruntime, card, precision, provider, options)
+        self._bindings = None
+        if device == "cuda" and not is_free:
+            self._bindings = Bindings(onnxruntime, self._session, card, device)
 
-    def run(self, batch: Floats) -> Mapping[str, Floats]:
+    def start(self, batch: Floats) -> Wait:
+        outputs = self.run(batch)
+        return lambda: outputs
+
+    def run(self, batch: Floats) -> Outputs:
         self._card.input.check(batch)
-        values = self._session.run(self._outputs, {self._card.input.name: batch})
+        try:
+            if self._bindings is not None:
+                return self._bindings.run(batch)
+            values = self._session.run(self._outputs, {self._card.input.name: batch})
+        except self._errors as error:
+            raise EngineFailed(f"{self.name}: {error}") from error
         return dict(zip(self._outputs, values, strict=True))
 
     def close(self) -> None:
+        self._bindings = None
         del self._session
+
+
+def _open(
+    onnxruntime: Any, card: ModelCard, precision: str, provider: tuple[str, dict[str, str]], options: Any
+) -> Any:
+    """A session whose first provider is the one asked for.  Raises EngineUnavailable."""
+    content = card.files[precision].read()
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=[provider])
+    except engine_errors(onnxruntime) as error:
+        raise EngineUnavailable(f"{provider[0]} does not open {card.name} {precision}: {error}") from error
+    if session.get_providers()[0] != provider[0]:
+        raise EngineUnavailable(f"onnxruntime replaced {provider[0]} by {session.get_providers()[0]}")
+    return session
+
+
+def _session_options(onnxruntime: Any, threads: int, spin: bool) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors only: its warnings speak of graph details
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
+    return options
+
+
+class Bindings:
+    """Inputs and outputs that stay on the device, one set per batch size, so that no run allocates."""
+
+    def __init__(self, onnxruntime: Any, session: Any, card: ModelCard, device: str):
+        self._value = onnxruntime.OrtValue
+        self._session, self._card, self._device = session, card, device
+        self._sets: dict[int, tuple[Any, Any, dict[str, Any]]] = {}
+
+    def run(self, batch: Floats) -> Outputs:
+        """(N, ...) -> outputs by name, copied to the host."""
+        if len(batch) not in self._sets:
+            self._sets[len(batch)] = self._bound(len(batch))
+        binding, source, outputs = self._sets[len(batch)]
+        source.update_inplace(np.ascontiguousarray(batch))
+        self._session.run_with_iobinding(binding)
+        return {name: np.array(value.numpy()) for name, value in outputs.items()}
+
+    def _bound(self, rows: int) -> tuple[Any, Any, dict[str, Any]]:
+        binding = self._session.io_binding()
+        source = self._empty((rows, *self._card.input.shape[1:]))
+        binding.bind_ortvalue_input(self._card.input.name, source)
+        outputs = {}
+        for output in self._card.outputs:
+            outputs[output.name] = self._empty((rows, *output.shape[1:]))
+            binding.bind_ortvalue_output(output.name, outputs[output.name])
+        return binding, source, outputs
+
+    def _empty(self, shape: tuple[int | str, ...]) -> Any:
+        return self._value.ortvalue_from_shape_and_type(list(shape), np.float32, self._device, 0)

@@ -17,7 +17,6 @@ LABELS = Labels(
     emotions=("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Anger", "Contempt"),
     aus=(1, 2, 4, 6, 9, 12, 25, 26),
     gaze=("yaw", "pitch"),
-    gaze_measured=(),  # filled in by the mirror test of an export
 )
 
 

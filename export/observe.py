@@ -68,7 +68,14 @@ def _graph_outputs(graph: ModelProto, batch: Floats) -> Outputs:
     )
     source = graph.graph.input[0].name
     parts = [session.run(list(names.values()), {source: chunk}) for chunk in _chunks(batch)]
-    return {name: np.concatenate(rows) for name, rows in zip(names, zip(*parts, strict=True), strict=True)}
+    columns = zip(names, zip(*parts, strict=True), strict=True)
+    joined = {name: [_by_row(name, value) for value in values] for name, values in columns}
+    return {name: np.concatenate(values) for name, values in joined.items()}
+
+
+def _by_row(name: str, value: Floats) -> Floats:
+    """The AU head takes its features as columns of a picture (`RowConv`): (1,1280,N,1) -> (N,1280)."""
+    return value.reshape(value.shape[1], -1).T if name == AU_FEATURE else value
 
 
 def _inner_names(graph: ModelProto) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from of3.runtime.options import CommandLine, parse, parser
-from of3.runtime.types import RunError
+from of3.runtime.types import RunBroken, RunError
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def _start(command: CommandLine, prog: str, help_file: Path | None) -> int:
         return run(options)
     except RunError as error:
         log.error("%s", error)
-        return 2
+        return 1 if isinstance(error, RunBroken) else 2
     except OSError as error:
         log.error("cannot go on: %s", error)
         return 1

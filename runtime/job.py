@@ -4,20 +4,22 @@ import logging
 import shlex
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from of3.engines.base import EngineUnavailable
-from of3.engines.bundle import Bundle, BundleError, read_bundle
+from of3.engines import machine
+from of3.engines.base import EngineFailed, EngineUnavailable
+from of3.engines.bundle import Bundle, BundleError, Labels, read_bundle
+from of3.engines.open import precision_for
 from of3.runtime.calibrate import Calibration, calibrate, documented, to_document
 from of3.runtime.images import find_images
 from of3.runtime.logs import LogOptions, RunLogs, write_au_info
 from of3.runtime.options import Options
 from of3.runtime.pipeline import LANDMARKS, Pipeline, Settings
-from of3.runtime.types import Failure, Record, RunError
+from of3.runtime.runinfo import RunInfo
+from of3.runtime.types import Failure, Record, RunBroken, RunError
 
 log = logging.getLogger(__name__)
 
@@ -27,24 +29,33 @@ LINE_EVERY_S = 30.0  # of progress, where stderr is no terminal
 def run(options: Options) -> int:
     """The whole job; 0 when every picture has its row.
 
-    Raises RunError (exit 2) and OSError (exit 1: the logs cannot be written).
+    Raises RunError (exit 2); RunBroken (no engine is left) and OSError (the logs cannot be written; exit 1).
     """
     if not Path(options.aligned).is_dir():
         raise RunError(f"--aligned {options.aligned}: no such folder")
     paths = find_images(options.aligned)
     if not paths:
         raise RunError(f"--aligned {options.aligned}: no .jpg, .jpeg, .png, .webp or .bmp below it")
-    folder = options.logs / "openface3"
     with _open_pipeline(options) as pipeline:
-        with RunLogs(folder, options.aligned, paths, _log_options(options)) as logs:
-            calibration = _calibration(pipeline, options, folder / "au_info.json")
-            write_au_info(folder, to_document(calibration, pipeline.bundle.labels.aus))
-            start, tally = time.monotonic(), Counter[str]()
-            for result in progress(pipeline.run(paths, calibration.au_to_index), len(paths)):
-                logs.write(result)
-                tally[_outcome(result)] += 1
-        _summary(tally, time.monotonic() - start, pipeline)
+        try:
+            _analyse(pipeline, options, paths)
+        except EngineFailed as error:
+            raise RunBroken(f"the engine failed and none is left to go on: {error}") from error
     return 0
+
+
+def _analyse(pipeline: Pipeline, options: Options, paths: Sequence[str]) -> None:
+    folder = options.logs / "openface3"
+    with RunLogs(folder, options.aligned, paths, _log_options(options)) as logs:
+        calibration = _calibration(pipeline, options, folder / "au_info.json")
+        write_au_info(folder, to_document(calibration, pipeline.bundle.labels.aus))
+        info = RunInfo(pipeline, options)
+        info.write(folder)
+        for result in progress(pipeline.run(paths, calibration.au_to_index), len(paths)):
+            logs.write(result)
+            info.count(result)
+    info.finish(folder)
+    log.info("%s", info.summary())
 
 
 def _open_pipeline(options: Options) -> Pipeline:
@@ -75,13 +86,21 @@ def _settings(options: Options, bundle: Bundle) -> Settings:
         log.warning("no landmarks: the bundle was made without Landmark_98.pkl or Landmark_68.pkl")
     return Settings(
         device=options.device,
-        precision=options.dtype if options.amp else "fp32",
+        engine=options.engine,
+        is_required=options.require,
+        precision=_precision(options),
+        tf32=options.tf32,
+        gaze_order=options.gaze_order,
         detect=not options.skip_detect,
         landmarks=options.landmarks and has_landmarks,
         detector_resize=options.detector_resize,
         batch=options.batch,
         workers=options.workers,
     )
+
+
+def _precision(options: Options) -> str:
+    return options.dtype if options.amp else "fp32"
 
 
 def _log_options(options: Options) -> LogOptions:
@@ -98,21 +117,35 @@ def _log_options(options: Options) -> LogOptions:
 
 
 def _report(pipeline: Pipeline, options: Options) -> None:
-    """One line for what runs, one for what would have been preferred, one for stand-ins."""
-    names = _engine_names(pipeline)
-    log.info("%s on %s", ", ".join(pipeline.engines), ", ".join(names))
-    refusals = {refusal for opened in pipeline.engines.values() for refusal in opened.refusals}
-    for refusal in sorted(refusals, key=lambda refusal: refusal.engine):
-        log.warning("%s does not run, %s instead: %s", refusal.engine, ", ".join(names), refusal.reason)
-    if all("CPU" in name for name in names):
+    """One line per model for what runs and why nothing better does; then what else the user should know."""
+    for conflict in machine.conflicts():
+        log.warning("%s", conflict)
+    for model, engine in pipeline.engines.items():
+        lesser = "".join(f"; not {refusal.engine}: {refusal.reason}" for refusal in engine.refusals)
+        _, why = precision_for(pipeline.bundle, model, _precision(options))
+        noted = f" ({why})" if why and engine.kind != "cpu" else ""
+        log.log(logging.WARNING if lesser else logging.INFO, "%s: %s%s%s", model, engine.name, noted, lesser)
+    if all(engine.kind == "cpu" for engine in pipeline.engines.values()):
         log.info("--amp, --dtype and --tf32 do not apply on the CPU: everything runs in fp32")
+    _report_gaze(pipeline.bundle.labels, options.gaze_order)
     if pipeline.bundle.is_stand_in:
         log.warning("STAND-IN WEIGHTS: the numbers mean nothing about faces")
 
 
-def _engine_names(pipeline: Pipeline) -> list[str]:
-    """Every engine in use, once."""
-    return sorted({opened.engine.name for opened in pipeline.engines.values()})
+def _report_gaze(labels: Labels, asked: str) -> None:
+    """One line where the order of the logs is not the one that was measured, or could not be."""
+    measured = labels.gaze_measured
+    if asked == "seed" and measured and measured != labels.gaze:
+        log.warning(
+            "the first gaze output is written as %s, but the mirror test of the export says it is %s: "
+            "pass --gaze_order measured to write it so",
+            labels.gaze[0],
+            measured[0],
+        )
+    if asked == "measured" and not measured:
+        log.warning(
+            "--gaze_order measured: the export could not tell, the order stays %s", ", ".join(labels.gaze)
+        )
 
 
 def _calibration(pipeline: Pipeline, options: Options, cache: Path) -> Calibration:
@@ -141,21 +174,3 @@ def progress(results: Iterable[Record | Failure], total: int) -> Iterator[Record
             if not is_terminal and now - last >= LINE_EVERY_S:
                 last = now
                 log.info("%s, %d failed", tqdm.format_meter(number, total, now - start, unit="img"), failed)
-
-
-def _outcome(result: Record | Failure) -> str:
-    return result.reason.split(":")[0] if isinstance(result, Failure) else "done"
-
-
-def _summary(tally: Counter[str], elapsed_s: float, pipeline: Pipeline) -> None:
-    total = tally.total()
-    done = tally.pop("done", 0)
-    reasons = ", ".join(f"{reason} {number}" for reason, number in tally.most_common())
-    log.info(
-        "done %d, failed %d%s, %.1f images/s, %s",
-        done,
-        tally.total(),
-        f" ({reasons})" if reasons else "",
-        total / max(elapsed_s, 1e-9),
-        ", ".join(_engine_names(pipeline)),
-    )

@@ -9,6 +9,7 @@ from of3.runtime.types import RunError
 
 ON = {"on", "1", "true", "yes", "y"}
 OFF = {"off", "0", "false", "no", "n"}
+ON_OFF_WORDS = "on|off"
 REQUIRED = ("aligned", "logs", "of3_root")
 
 DESCRIPTION = """\
@@ -23,12 +24,13 @@ LOG OUTPUT
   <logs>/openface3/per_image/<stem>.tsv  with --per_image on: gaze, AU vector, emotion logits
   <logs>/openface3/per_image/<stem>.landmarks.json and .pts  with --landmarks on
   <logs>/openface3/au_info.json          AU order, how it was calibrated, and its cache
+  <logs>/openface3/run.json              versions, flags, engines and why, counts, speed
   <logs>/openface3/errors.tsv            path, stage and reason of every image that failed
 """
 EPILOG = """\
 on|off also takes 1, 0, true, false, yes, no, y, n in any case.
 Exit status: 0 done (failed images are rows with success 0), 1 the logs cannot be written,
-2 no images, missing weights or bundle, wrong flags, 130 interrupted.
+2 no images, missing weights or bundle, no engine, wrong flags, 130 interrupted.
 """
 
 
@@ -43,6 +45,8 @@ class Options:
     bundle: Path
     override: bool
     device: str
+    engine: str
+    require: bool
     amp: bool
     dtype: str
     tf32: bool
@@ -50,6 +54,7 @@ class Options:
     workers: int  # 0: auto
     skip_detect: bool
     detector_resize: float
+    gaze_order: str
     th_smile: float
     th_mouth: float
     no_calib: bool
@@ -148,7 +153,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def _switch(group: argparse._ArgumentGroup, flag: str, default: bool | None, text: str) -> None:
     shown = {True: "on", False: "off", None: "on if cuda"}[default]
-    group.add_argument(flag, type=on_off, default=default, metavar="on|off", help=f"{text} ({shown})")
+    group.add_argument(flag, type=on_off, default=default, metavar=ON_OFF_WORDS, help=f"{text} ({shown})")
 
 
 def _add_io(made: argparse.ArgumentParser) -> None:
@@ -165,6 +170,17 @@ def _add_compute(made: argparse.ArgumentParser) -> None:
     group = made.add_argument_group("runtime / compute")
     group.add_argument(
         "--device", choices=("cuda", "cpu"), default="cuda", help="cuda falls back to cpu, saying why (cuda)"
+    )
+    group.add_argument(
+        "--engine",
+        choices=("auto", "tensorrt", "cuda", "cpu"),
+        default="auto",
+        help="best to begin with; those after it take over, saying why (auto: the best that opens)",
+    )
+    group.add_argument(
+        "--require",
+        action="store_true",
+        help="no taking over: the engine asked for (auto: the best), or exit 2",
     )
     _switch(group, "--amp", None, "mixed precision; GPU only")
     group.add_argument(
@@ -193,6 +209,12 @@ def _add_detection(made: argparse.ArgumentParser) -> None:
 
 def _add_behaviour(made: argparse.ArgumentParser) -> None:
     group = made.add_argument_group("thresholds & behaviour")
+    group.add_argument(
+        "--gaze_order",
+        choices=("seed", "measured"),
+        default="seed",
+        help="which gaze output is yaw: the first, or as the export measured (seed)",
+    )
     group.add_argument(
         "--th_smile", type=float, default=0.5, metavar="FLOAT", help="AU12 of a smile, from (0.5)"
     )
@@ -229,7 +251,7 @@ def _add_help(made: argparse.ArgumentParser) -> None:
         nargs="?",
         const=True,
         default=True,
-        metavar="on|off",
+        metavar=ON_OFF_WORDS,
         help="write this text to a file, then proceed (on)",
     )
     group.add_argument("-h", "--h", dest="print_help", action="store_true", help="print this text and continue")

@@ -2,9 +2,10 @@
 
 import logging
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -12,8 +13,10 @@ from typing import Protocol, TypeVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from of3.engines.bundle import Bundle, read_bundle
-from of3.engines.open import Opened, open_engine
+from of3.engines.base import Wait
+from of3.engines.bundle import Bundle, Labels, read_bundle
+from of3.engines.fallback import Fallback
+from of3.engines.open import Choice, open_engine
 from of3.runtime import crop, detect, images, landmarks, multitask
 from of3.runtime.resample import resample
 from of3.runtime.stream import batches, ordered_map
@@ -36,9 +39,10 @@ log = logging.getLogger(__name__)
 
 MULTITASK, DETECTOR, LANDMARKS = "multitask", "detector", "landmarks"
 CROP_PX = 224
-# Rows per run where `Settings.batch` leaves it open.  The multitask network costs the same per face from 4 up.
-# STAR on its own took 0.94 of batch 8's time and two thirds of its memory (2 cores, medians of 3).
-AUTO_BATCH = {MULTITASK: 8, LANDMARKS: 1}
+# Rows per run where `Settings.batch` leaves it open.  On the CPU the multitask network costs the same per face
+# from 4 up; STAR on its own took 0.94 of batch 8's time and two thirds of its memory (2 cores, medians of 3).
+CPU_BATCH = {MULTITASK: 8, LANDMARKS: 1}
+GPU_BATCH = {MULTITASK: 32, LANDMARKS: 32}  # what `of3 build` makes plans for
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,25 @@ class Settings:
     """What a pipeline does.  Zero means "as many as suit the machine"."""
 
     device: str = "cpu"  # "cuda" falls back to "cpu"
+    engine: str = "auto"  # or "tensorrt", "cuda", "cpu": where to begin
+    is_required: bool = False  # no falling back
     precision: str = "fp32"  # of GPU engines
+    tf32: bool = False  # of GPU engines: fp32 products may be rounded to TF32
+    gaze_order: str = "seed"  # or "measured", where the export found one
     detect: bool = False  # find the face first; otherwise a picture is a face
     landmarks: bool = False
     detector_resize: float = 1.0
     batch: int = 0
     workers: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Started:
+    """A batch, and the networks at work on it."""
+
+    batch: Sequence[Sample | Failure]
+    faces: Wait
+    landmarks: Wait
 
 
 class Sourced(Protocol):
@@ -87,8 +104,9 @@ class Pipeline:
         """Raises BundleError or EngineUnavailable."""
         self.bundle = bundle
         self.settings = settings
+        self.labels = _labels(bundle, settings)
         self.engines = _open_engines(bundle, settings)
-        self.batch = settings.batch or AUTO_BATCH[MULTITASK]
+        self.batch = self._rows(MULTITASK)
         workers = settings.workers or cores()
         self._ahead = workers + 1  # pictures decoded and waiting; each may be large
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="of3")
@@ -109,13 +127,18 @@ class Pipeline:
         with threadpool_limits(1, user_api="blas"):  # the workers are the parallelism
             sources = map(_source, enumerate(pictures))
             samples = self._from_faces(sources) if DETECTOR in self.engines else self._from_wholes(sources)
+            started: deque[Started] = deque()
             for batch in batches(samples, self.batch):
-                yield from self._analyse(batch, aus)
+                started.append(self._start(batch))
+                if len(started) >= self.engines[MULTITASK].slots:
+                    yield from self._finish(started.popleft(), aus)
+            for last in started:
+                yield from self._finish(last, aus)
 
     def au_scores(self, pictures: Sequence[Image]) -> Floats:
         """Whole pictures -> (N,8) AU scores in the network's output order."""
         tensors = [self._face_tensor(picture.pixels) for picture in pictures]
-        outputs = self.engines[MULTITASK].engine.run(np.stack(tensors))
+        outputs = self._begin(MULTITASK, tensors)()
         return np.stack([multitask.row(outputs, index).au for index in range(len(tensors))])
 
     def _from_wholes(self, sources: Iterable[Source]) -> Iterator[Sample | Failure]:
@@ -139,7 +162,7 @@ class Pipeline:
         return detect.scene(image, card, self.settings.detector_resize)
 
     def _locate(self, scene: Scene) -> Located:
-        outputs = self.engines[DETECTOR].engine.run(scene.tensor[None])
+        outputs = self.engines[DETECTOR].run(scene.tensor[None])
         height, width = scene.tensor.shape[1:]
         found = detect.faces(outputs, height, width, self.settings.detector_resize)
         face = detect.best_face(found)
@@ -163,18 +186,26 @@ class Pipeline:
             return None
         return landmarks.align(located.pixels, landmarks.box_of(located.pixels, located.face))
 
-    def _analyse(self, batch: Sequence[Sample | Failure], aus: Mapping[int, int]) -> Iterator[Record | Failure]:
+    def _start(self, batch: Sequence[Sample | Failure]) -> Started:
+        """Hand a batch to the networks, which may work on it while the next is made ready."""
         samples = [item for item in batch if isinstance(item, Sample)]
-        records = self._records(samples, aus)
-        for item in batch:
-            yield next(records) if isinstance(item, Sample) else item
+        patches = [sample.patch for sample in samples if sample.patch is not None]
+        return Started(
+            batch,
+            self._begin(MULTITASK, [sample.tensor for sample in samples]),
+            self._begin(LANDMARKS, [self._patch_tensor(patch) for patch in patches]),
+        )
 
-    def _records(self, samples: Sequence[Sample], aus: Mapping[int, int]) -> Iterator[Record | Failure]:
-        if samples:
-            outputs = self._run(MULTITASK, [sample.tensor for sample in samples])
-            points = self._landmarks(samples)
-            for index, sample in enumerate(samples):
-                yield attempt("analyse", partial(self._record, outputs, index, points[index], aus))(sample)
+    def _finish(self, started: Started, aus: Mapping[int, int]) -> Iterator[Record | Failure]:
+        outputs, found = started.faces(), started.landmarks()
+        rows = iter(range(len(started.batch)))
+        for item in started.batch:
+            if isinstance(item, Failure):
+                yield item
+                continue
+            index = next(rows)
+            points = None if item.patch is None else found["landmarks"][index]
+            yield attempt("analyse", partial(self._record, outputs, index, points, aus))(item)
 
     def _record(
         self,
@@ -184,8 +215,8 @@ class Pipeline:
         aus: Mapping[int, int],
         sample: Sample,
     ) -> Record:
-        estimate = multitask.estimate(multitask.row(outputs, index), self.bundle.labels, aus)
-        face = sample.face
+        estimate = multitask.estimate(multitask.row(outputs, index), self.labels, aus)
+        face, patch = sample.face, sample.patch
         return Record(
             source=sample.source,
             emotion=estimate.emotion,
@@ -195,30 +226,35 @@ class Pipeline:
             raw=estimate.raw,
             box=None if face is None else detect.corners(face),
             confidence=None if face is None else face.confidence,
-            landmarks=points,
+            landmarks=None if points is None or patch is None else landmarks.to_points(points, patch),
         )
 
-    def _landmarks(self, samples: Sequence[Sample]) -> list[Floats | None]:
-        patches = [sample.patch for sample in samples if sample.patch is not None]
-        if not patches:
-            return [None] * len(samples)
+    def _patch_tensor(self, patch: Patch) -> Floats:
         card = self.bundle.model(LANDMARKS).input
-        tensors = [normalise(patch.pixels.transpose(2, 0, 1).astype(np.float32), card) for patch in patches]
-        found = self._run(LANDMARKS, tensors)["landmarks"]
-        return [landmarks.to_points(row, patch) for row, patch in zip(found, patches, strict=True)]
+        return normalise(patch.pixels.transpose(2, 0, 1).astype(np.float32), card)
 
-    def _run(self, model: str, tensors: Sequence[Floats]) -> Mapping[str, Floats]:
-        """One batch through a model, in as many runs as its engine needs."""
-        engine = self.engines[model].engine
-        size = min(self.settings.batch or AUTO_BATCH[model], engine.max_batch)
-        parts = [engine.run(np.stack(chunk)) for chunk in batches(tensors, size)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    def _rows(self, model: str) -> int:
+        """Rows of one run of a model."""
+        engine = self.engines[model]
+        best = (CPU_BATCH if engine.kind == "cpu" else GPU_BATCH)[model]
+        return min(self.settings.batch or best, engine.max_batch)
+
+    def _begin(self, model: str, tensors: Sequence[Floats]) -> Wait:
+        """Start a batch on a model; in several runs, one after the other, where it is more than one takes."""
+        if not tensors:
+            return dict
+        rows = self._rows(model)
+        if len(tensors) <= rows:
+            return self.engines[model].start(np.stack(tensors))
+        parts = [self.engines[model].run(np.stack(chunk)) for chunk in batches(tensors, rows)]
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return lambda: joined
 
     def close(self) -> None:
         """Stop the threads and give back the engines; the pipeline cannot run afterwards."""
         self._pool.shutdown(cancel_futures=True)
-        for opened in self.engines.values():
-            opened.engine.close()
+        for engine in self.engines.values():
+            engine.close()
 
     def __enter__(self) -> "Pipeline":
         return self
@@ -241,14 +277,20 @@ def _source(numbered: tuple[int, str | Path | Pixels]) -> Source:
     return Source(f"array {number}", picture)
 
 
-def _open_engines(bundle: Bundle, settings: Settings) -> Mapping[str, Opened]:
+def _labels(bundle: Bundle, settings: Settings) -> Labels:
+    """The bundle's labels, with the gaze order asked for."""
+    measured = bundle.labels.gaze_measured
+    if settings.gaze_order == "measured" and measured:
+        return replace(bundle.labels, gaze=measured)
+    return bundle.labels
+
+
+def _open_engines(bundle: Bundle, settings: Settings) -> Mapping[str, Fallback]:
     """The networks this run needs; only the costliest may spin, so the costliest comes first."""
     needed = [LANDMARKS] if settings.landmarks else []
     needed += [DETECTOR] if settings.detect or settings.landmarks else []
     needed += [MULTITASK]
+    choice = Choice(settings.device, settings.engine, settings.is_required, settings.precision, settings.tf32)
     return {
-        model: open_engine(
-            bundle, model, settings.device, settings.precision, threads=cores(), spin=model == needed[0]
-        )
-        for model in needed
+        model: open_engine(bundle, model, choice, threads=cores(), spin=model == needed[0]) for model in needed
     }

@@ -21,6 +21,10 @@ class RunError(Exception):
     """This run cannot start or go on, and what to do about it; exit status 2."""
 
 
+class RunBroken(RunError):
+    """This run has begun and cannot go on; exit status 1."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
     """A picture to be analysed: a file to read, or pixels that are at hand."""

@@ -107,8 +107,25 @@ def joined(layers: list[nn.Linear]) -> nn.Linear:
     return fused
 
 
+class RowConv(nn.Conv2d):
+    """A linear layer over rows (N,C) written as a 1x1 convolution over a picture of N x 1 pixels.
+
+    The AU head stays float32 in every precision, and on compute capability 7.5 TensorRT for RTX has float32
+    convolutions but no float32 matrix products.
+    """
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__(linear.in_features, linear.out_features, 1)
+        self.weight = nn.Parameter(linear.weight.detach()[:, :, None, None].clone())
+        self.bias = nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, rows: Tensor) -> Tensor:
+        columns = super().forward(rows.T.reshape(1, self.in_channels, -1, 1))
+        return columns.reshape(self.out_channels, -1).T
+
+
 class FusedMultitask(nn.Module):
-    """`Multitask` in evaluation mode with the three fc layers and the eight class_linears joined, and
+    """`Multitask` in evaluation mode with the three fc layers, the eight class_linears, and U and V joined, and
     BatchNorm1d folded into one scale and one shift per node."""
 
     scale: Tensor
@@ -125,8 +142,9 @@ class FusedMultitask(nn.Module):
         self.fc = joined([source.fc_emotion, source.fc_gaze, source.fc_au])
         self.emotion_classifier = source.emotion_classifier
         self.gaze_regressor = source.gaze_regressor
-        self.class_linears = joined([layer for layer in head.class_linears if isinstance(layer, nn.Linear)])
-        self.U, self.V = head.gnn.U, head.gnn.V
+        layers = [layer for layer in head.class_linears if isinstance(layer, nn.Linear)]
+        self.class_linears = RowConv(joined(layers))
+        self.UV = RowConv(joined([head.gnn.U, head.gnn.V]))
         self.register_buffer("scale", scale.detach().reshape(AUS, 1))
         self.register_buffer("shift", (norm.bias - norm.running_mean * scale).detach().reshape(AUS, 1))
         self.register_buffer("sc", functional.normalize(head.sc.detach().relu(), dim=-1))
@@ -135,6 +153,8 @@ class FusedMultitask(nn.Module):
         emotion, gaze, au = self.fc(self.base_model(image)).relu().split(FEATURES, dim=1)
         nodes = self.class_linears(au).reshape(-1, AUS, FEATURES)
         edges = degree_normalised(adjacency(exact_similarity(nodes)))
-        graph = (nodes + (edges @ self.V(nodes) + self.U(nodes)) * self.scale + self.shift).relu()
+        own, sent = self.UV(nodes.reshape(-1, FEATURES)).reshape(-1, AUS, 2 * FEATURES).split(FEATURES, dim=2)
+        received = (edges.unsqueeze(3) * sent.unsqueeze(1)).sum(2)
+        graph = (nodes + (received + own) * self.scale + self.shift).relu()
         similarity = (functional.normalize(graph, dim=-1) * self.sc).sum(-1)
         return self.emotion_classifier(emotion), self.gaze_regressor(gaze), similarity

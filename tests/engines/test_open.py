@@ -1,37 +1,88 @@
+import shutil
+
 import pytest
 
 from of3.engines.base import EngineUnavailable
 from of3.engines.bundle import BundleError, read_bundle
-from of3.engines.open import open_engine
-from of3.engines.ort import import_onnxruntime
+from of3.engines.machine import has_nvidia_device
+from of3.engines.open import Choice, kinds_for, open_engine, precision_for
 
-HAS_CUDA = "CUDAExecutionProvider" in import_onnxruntime().get_available_providers()
+no_gpu = pytest.mark.skipif(has_nvidia_device(), reason="this machine has a GPU")
+
+
+def opened(folder, model="detector", **choice):
+    return open_engine(read_bundle(folder), model, Choice(**choice), threads=1, spin=False)
 
 
 def test_cpu_opens_without_refusals(bundle_folder):
-    opened = open_engine(read_bundle(bundle_folder), "detector", "cpu", "bf16", threads=1, spin=False)
-    assert opened.engine.name.endswith("CPU fp32")
-    assert opened.refusals == ()
+    engine = opened(bundle_folder, precision="bf16")
+    assert engine.name.endswith("CPU fp32")
+    assert engine.precision == "fp32"
+    assert engine.refusals == []
 
 
-@pytest.mark.skipif(HAS_CUDA, reason="this onnxruntime has CUDA")
+@no_gpu
 def test_a_fallback_says_what_was_refused_and_the_remedy(bundle_folder):
-    opened = open_engine(read_bundle(bundle_folder), "detector", "cuda", "fp32", threads=1, spin=False)
-    assert opened.engine.name.endswith("CPU fp32")
-    (refusal,) = opened.refusals
-    assert refusal.engine == "cuda"
-    assert "has no CUDAExecutionProvider" in refusal.reason
-    assert "of3[gpu]" in refusal.reason
+    engine = opened(bundle_folder, device="cuda", precision="bf16")
+    assert engine.kind == "cpu"
+    reasons = {refusal.engine: refusal.reason for refusal in engine.refusals}
+    assert set(reasons) == {"tensorrt", "cuda"}
+    assert "install" in reasons["tensorrt"]
+    assert "of3[gpu]" in reasons["cuda"]
+
+
+@no_gpu
+@pytest.mark.parametrize("kind", ["tensorrt", "cuda"])
+def test_a_required_engine_that_does_not_open_is_an_error(bundle_folder, kind):
+    with pytest.raises(EngineUnavailable, match=f"no engine opens detector: {kind}: "):
+        opened(bundle_folder, device="cuda", engine=kind, is_required=True)
+
+
+@pytest.mark.parametrize(
+    ("choice", "kinds"),
+    [
+        (Choice("cuda"), ("tensorrt", "cuda", "cpu")),
+        (Choice("cuda", "cuda"), ("cuda", "cpu")),
+        (Choice("cuda", "cpu"), ("cpu",)),
+        (Choice("cuda", "auto", is_required=True), ("tensorrt",)),
+        (Choice("cuda", "cuda", is_required=True), ("cuda",)),
+        (Choice("cpu"), ("cpu",)),
+        (Choice("cpu", "cpu", is_required=True), ("cpu",)),
+    ],
+)
+def test_the_order_is_from_the_engine_asked_for_down(choice, kinds):
+    assert kinds_for(choice) == kinds
+
+
+def test_a_gpu_engine_on_the_cpu_is_a_contradiction():
+    with pytest.raises(EngineUnavailable, match="got --engine cuda with --device cpu"):
+        kinds_for(Choice("cpu", "cuda"))
 
 
 def test_when_none_opens_every_reason_is_told(bundle_copy):
     manifest = bundle_copy / "bundle.json"
-    manifest.write_text(manifest.read_text().replace('"fp32": {', '"fp8": {'))
+    manifest.write_text(manifest.read_text().replace('"fp32": {\n     "path"', '"fp8": {\n     "path"'))
     with pytest.raises(EngineUnavailable, match="cpu: the bundle holds detector as fp8, fp16, bf16, not fp32"):
-        open_engine(read_bundle(bundle_copy), "detector", "cpu", "fp32", threads=1, spin=False)
+        opened(bundle_copy)
 
 
 def test_a_model_the_bundle_lacks_is_an_error_not_a_fallback(permuted_root):
-    bundle = read_bundle(permuted_root / "weights" / "of3_bundle")
     with pytest.raises(BundleError):
-        open_engine(bundle, "landmarks", "cpu", "fp32", threads=1, spin=False)
+        opened(permuted_root / "weights" / "of3_bundle", "landmarks")
+
+
+def test_landmarks_run_fp16_where_bf16_moves_them_too_far(bundle_folder):
+    bundle = read_bundle(bundle_folder)
+    precision, why = precision_for(bundle, "landmarks", "bf16")
+    assert precision == "fp16"
+    assert "fp16 in the place of bf16: bf16 moves points by" in why
+    assert precision_for(bundle, "landmarks", "fp16") == ("fp16", "")
+    assert precision_for(bundle, "multitask", "bf16") == ("bf16", "")
+
+
+def test_a_changed_model_file_is_an_error_not_a_fallback(bundle_copy):
+    path = bundle_copy / "detector.fp32.onnx"
+    path.unlink()
+    shutil.copy(bundle_copy / "multitask.fp32.onnx", path)
+    with pytest.raises(BundleError, match="the file changed since the export"):
+        opened(bundle_copy)

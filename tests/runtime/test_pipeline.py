@@ -112,10 +112,10 @@ def test_a_closed_pipeline_leaves_no_thread(bundle_folder, pictures):
 def test_only_the_busiest_networks_threads_spin(bundle_folder, settings, busiest):
     with Pipeline.open(bundle_folder, settings) as pipeline:
         spinning = {
-            model: opened.engine._session.get_session_options().get_session_config_entry(
-                "session.intra_op.allow_spinning"
-            )
-            for model, opened in pipeline.engines.items()
+            model: engine._opened[0][1]
+            ._session.get_session_options()
+            .get_session_config_entry("session.intra_op.allow_spinning")
+            for model, engine in pipeline.engines.items()
         }
     assert [model for model, spins in spinning.items() if spins == "1"] == [busiest]
 

@@ -1,0 +1,126 @@
+"""An engine made of several: the best that opens runs, and the next takes over when it cannot go on."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from of3.engines.base import BatchRefused, Engine, EngineFailed, EngineUnavailable, Floats, Outputs, Wait
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An engine that may be opened."""
+
+    kind: str  # "tensorrt", "cuda" or "cpu"
+    precision: str
+    open: Callable[[], Engine]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An engine that would have been preferred, and why it does not run."""
+
+    engine: str  # its kind
+    reason: str
+
+
+class Fallback:
+    """Contract: `of3.engines.base.Engine`.  Never silent: `refusals` holds every reason.
+
+    Raises EngineUnavailable, listing every reason, when none opens.
+    """
+
+    def __init__(self, model: str, candidates: Sequence[Candidate]):
+        self._model = model
+        self._untried = list(candidates)
+        self._opened: list[tuple[Candidate, Engine]] = []
+        self.refusals: list[Refusal] = []
+        self._at(0)
+
+    @property
+    def name(self) -> str:
+        return self._at(0)[1].name
+
+    @property
+    def kind(self) -> str:
+        return self._at(0)[0].kind
+
+    @property
+    def precision(self) -> str:
+        return self._at(0)[0].precision
+
+    @property
+    def max_batch(self) -> int:
+        return self._at(0)[1].max_batch
+
+    @property
+    def slots(self) -> int:
+        return self._at(0)[1].slots
+
+    def _at(self, rank: int) -> tuple[Candidate, Engine]:
+        """The `rank`-th best engine, opened if it is not yet."""
+        while len(self._opened) <= rank:
+            if not self._untried:
+                reasons = "; ".join(f"{refusal.engine}: {refusal.reason}" for refusal in self.refusals)
+                raise EngineUnavailable(f"no engine opens {self._model}: {reasons}")
+            candidate = self._untried.pop(0)
+            try:
+                self._opened.append((candidate, candidate.open()))
+            except EngineUnavailable as error:
+                refusal = Refusal(candidate.kind, str(error))
+                if refusal not in self.refusals:  # a missing library refuses every precision alike
+                    self.refusals.append(refusal)
+        return self._opened[rank]
+
+    def start(self, batch: Floats) -> Wait:
+        return self._start(batch, 0)
+
+    def run(self, batch: Floats) -> Outputs:
+        return self.start(batch)()
+
+    def _start(self, batch: Floats, rank: int) -> Wait:
+        """Begin on the `rank`-th best engine; what it refuses goes to the next, what breaks it starts anew."""
+        engine = self._at(rank)[1]
+        try:
+            started = engine.start(batch)
+        except BatchRefused:
+            if not self._has_another(rank):
+                raise
+            return self._start(batch, rank + 1)
+        except EngineFailed as error:
+            self._drop(engine, error)
+            return self._start(batch, 0)
+
+        def wait() -> Outputs:
+            try:
+                return started()
+            except EngineFailed as error:
+                self._drop(engine, error)
+                return self.run(batch)
+
+        return wait
+
+    def _has_another(self, rank: int) -> bool:
+        try:
+            self._at(rank + 1)
+        except EngineUnavailable:
+            return False
+        return True
+
+    def _drop(self, engine: Engine, error: EngineFailed) -> None:
+        """Go on without `engine`.  Raises EngineFailed when it was the last."""
+        if all(engine is not other for _, other in self._opened):
+            return  # another batch in flight met the same failure before
+        if len(self._opened) == 1 and not self._has_another(0):
+            raise error
+        ((candidate, _),) = [entry for entry in self._opened if entry[1] is engine]
+        self._opened = [entry for entry in self._opened if entry[1] is not engine]
+        engine.close()
+        self.refusals.append(Refusal(candidate.kind, f"failed in mid-run: {error}"))
+        log.warning("%s: %s; going on from this batch on %s", self._model, error, self.name)
+
+    def close(self) -> None:
+        for _, engine in self._opened:
+            engine.close()

@@ -1,0 +1,107 @@
+"""What this machine has to run engines with, and what of it gets in its own way."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from of3.engines import cuda, ort, trt
+from of3.engines.base import EngineUnavailable
+from of3.engines.plan import cuda_major_of
+
+PACKAGES = (
+    "numpy",
+    "opencv-python-headless",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "tensorrt",
+    "tensorrt-rtx-cu13",
+    "cuda-bindings",
+    "torch",
+)
+NVIDIA_VENDOR = "0x10de"  # of the PCI bus
+
+
+def packages() -> dict[str, str]:
+    """Versions of the packages that matter here and are installed."""
+    found = {"of3": version("of3"), "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def conflicts() -> list[str]:
+    """Installations that break each other, each with its remedy."""
+    installed = packages()
+    said = []
+    if "onnxruntime" in installed and "onnxruntime-gpu" in installed:
+        said.append(
+            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files: "
+            "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install the one of 'of3[cpu]' or 'of3[gpu]'"
+        )
+    for library in trt.installed():
+        needed, bound = cuda_major_of(library), bindings_cuda()
+        if needed and bound and needed != bound:
+            said.append(
+                f"{library} is made for CUDA {needed}, cuda-bindings for CUDA {bound}: "
+                f"pip install 'cuda-bindings=={needed}.*'"
+            )
+    return said
+
+
+def bindings_cuda() -> int:
+    """CUDA's major version of cuda-bindings, 0 without it."""
+    try:
+        return cuda.runtime_version()[0]
+    except EngineUnavailable:
+        return 0
+
+
+def has_nvidia_device() -> bool:
+    """Whether there is an NVIDIA GPU, whatever the driver says of it."""
+    vendors = Path("/sys/bus/pci/devices").glob("*/vendor")
+    return (
+        Path("/proc/driver/nvidia/version").exists()
+        or Path("/dev/nvidiactl").exists()
+        or any(_read(vendor) == NVIDIA_VENDOR for vendor in vendors)
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def describe_gpu() -> str:
+    """The GPU, or why there is none to be used."""
+    try:
+        gpu = cuda.find_gpu()
+    except EngineUnavailable as error:
+        return f"none: {error}" if has_nvidia_device() else f"none on this machine ({error})"
+    driver = ".".join(str(part) for part in cuda.driver_version())
+    size = f"{gpu.memory_bytes / 2**30:.0f} GiB"
+    return f"{gpu.name}, compute capability {gpu.compute_capability}, {size}, driver for CUDA {driver}"
+
+
+def describe_providers() -> str:
+    """onnxruntime's providers, and whether CUDA's has its libraries."""
+    try:
+        onnxruntime = ort.import_onnxruntime()
+    except EngineUnavailable as error:
+        return f"none: {error}"
+    providers = onnxruntime.get_available_providers()
+    said = ", ".join(providers)
+    if ort.PROVIDERS["cuda"] in providers:
+        missing = ort.missing_cuda_libraries()
+        said += f"; CUDA libraries not found: {', '.join(missing)}" if missing else "; CUDA libraries found"
+    return said
+
+
+def describe_tensorrt() -> str:
+    """The TensorRT libraries, or how to install one."""
+    found = trt.installed()
+    return ", ".join(f"{name} {release}" for name, release in found.items()) or f"none: {trt.INSTALL}"

@@ -1,0 +1,337 @@
+"""A TensorRT plan on the GPU: pinned buffers, batch buckets, a CUDA graph per bucket, two slots in flight."""
+
+import importlib
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from of3.engines import cuda, plan, selfcheck
+from of3.engines.base import BatchRefused, EngineFailed, EngineUnavailable, Floats, Outputs, Wait
+from of3.engines.bundle import Bundle, ModelCard
+from of3.engines.plan import PlanCard, TensorCard, Wanted
+
+LIBRARIES = ("tensorrt", "tensorrt_rtx")
+INSTALL = "install TensorRT 10.8 or newer (pip install tensorrt, from NVIDIA's index) or pip install 'of3[rtx]'"
+SLOTS = 2
+
+
+@cache
+def library(name: str) -> Any:
+    """The module "tensorrt" or "tensorrt_rtx".  Raises EngineUnavailable when it cannot be imported."""
+    try:
+        return importlib.import_module(name)
+    except (ImportError, OSError) as error:  # OSError: a shared library is missing
+        raise EngineUnavailable(f"{name} cannot be imported ({error}): {INSTALL}") from error
+
+
+def installed() -> dict[str, str]:
+    """Versions of the TensorRT libraries that can be imported, by name."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = str(library(name).__version__)
+        except EngineUnavailable:
+            continue
+    return found
+
+
+@cache
+def messages(name: str) -> Any:
+    """The logger of a library, which keeps what went wrong in `.errors`.
+
+    One per process: TensorRT goes on with the first logger it was ever given and ignores the others.
+    """
+    trt = library(name)
+
+    class Messages(trt.ILogger):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, text: str) -> None:
+            if severity in (trt.ILogger.INTERNAL_ERROR, trt.ILogger.ERROR):
+                self.errors.append(text)
+
+        def drain(self) -> str:
+            """What went wrong since the last time, as one line."""
+            said, self.errors = "; ".join(self.errors), []
+            return said or "no reason given"
+
+    return Messages()
+
+
+def tensors_of(trt: Any, engine: Any) -> tuple[TensorCard, ...]:
+    """The ends of a deserialised engine."""
+    names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+    return tuple(
+        TensorCard(
+            name=name,
+            is_input=engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT,
+            dtype=engine.get_tensor_dtype(name).name,
+            shape=tuple(engine.get_tensor_shape(name)),
+        )
+        for name in names
+    )
+
+
+def same_ends(found: Sequence[TensorCard], written: Sequence[TensorCard]) -> bool:
+    """Whether two lists of ends are the same; a free dimension (-1) agrees with what the builder made of it."""
+    named = {tensor.name: tensor for tensor in found}
+    return len(found) == len(written) and all(
+        tensor.name in named and _same(named[tensor.name], tensor) for tensor in written
+    )
+
+
+def _same(a: TensorCard, b: TensorCard) -> bool:
+    is_alike = (a.is_input, a.dtype, len(a.shape)) == (b.is_input, b.dtype, len(b.shape))
+    return is_alike and all(x == y or -1 in (x, y) for x, y in zip(a.shape, b.shape, strict=True))
+
+
+def buckets(most: int) -> list[int]:
+    """Batch sizes with a graph of their own: powers of two, and the largest."""
+    return sorted({2**power for power in range(most.bit_length()) if 2**power <= most} | {most})
+
+
+class TrtEngine:
+    """Contract: `of3.engines.base.Engine`.
+
+    is_tf32_allowed: whether fp32 products may be rounded to TF32.  graphs: launch recorded CUDA graphs.
+    Raises EngineUnavailable: no library, no GPU, no plan that fits, or one that fails the self-check.
+    """
+
+    slots = SLOTS
+
+    def __init__(self, bundle: Bundle, model: str, precision: str, is_tf32_allowed: bool, graphs: bool = True):
+        self._card = bundle.model(model)
+        if not installed():
+            library(LIBRARIES[0])  # raises, with the reason and the remedy
+        gpu = cuda.find_gpu()
+        sidecar, chosen = _choose(bundle, self._card, precision, is_tf32_allowed, gpu)
+        self._plan = chosen
+        self.precision = precision
+        self._trt = library(chosen.library)
+        self._messages = messages(chosen.library)
+        self._engine = self._deserialise(sidecar)
+        self._is_free = any(isinstance(side, str) for side in self._card.input.shape[1:])
+        self._has_graphs = graphs and not self._is_free
+        self._lanes: dict[tuple[int, int], _Lane] = {}
+        self._turn = 0
+        self.max_batch = chosen.max_batch
+        tf32 = " tf32" if chosen.tf32 else ""
+        self.name = (
+            f"{chosen.library} {chosen.version} {precision}{tf32} on {gpu.name} (sm_{gpu.compute_capability})"
+        )
+        try:
+            selfcheck.verify(self, self._card, "tf32" if chosen.tf32 and precision == "fp32" else precision)
+        except EngineFailed as error:
+            self.close()
+            raise EngineUnavailable(f"{sidecar.with_suffix('.plan')} does not run: {error}") from error
+        except EngineUnavailable:
+            self.close()
+            raise
+
+    def _deserialise(self, sidecar: Path) -> Any:
+        content = plan.read_plan(sidecar, self._plan)
+        trt, path = self._trt, sidecar.with_suffix(".plan")
+        again = plan.rebuild(self._plan.precision)
+        runtime = trt.Runtime(self._messages)
+        runtime.engine_host_code_allowed = False
+        if self._plan.library == "tensorrt_rtx":
+            validity, diagnostics = runtime.get_engine_validity(content)
+            if validity == trt.EngineValidity.INVALID:
+                raise EngineUnavailable(
+                    f"{path}: not valid here ({diagnostics}): {plan.rebuild(self._plan.precision)}"
+                )
+        engine = runtime.deserialize_cuda_engine(content)
+        if engine is None:
+            raise EngineUnavailable(f"{path}: not opened: {self._messages.drain()}: {again}")
+        if not same_ends(tensors_of(trt, engine), self._plan.tensors):
+            raise EngineUnavailable(
+                f"{path}: inputs and outputs are not those of its sidecar: {plan.rebuild()}"
+            )
+        return engine
+
+    def start(self, batch: Floats) -> Wait:
+        self._card.input.check(batch)
+        if len(batch) > self.max_batch or not self._is_within(batch.shape):
+            raise BatchRefused(f"got shape {batch.shape}, {self.name} was built for {dict(self._plan.profile)}")
+        if self._engine is None:
+            raise EngineFailed(f"{self.name}: closed")
+        try:
+            shape = self._padded(batch.shape)
+            lane = self._lane(shape)
+            lane.start(batch, shape)
+        except cuda.CudaError as error:
+            raise self._failed(error) from error
+
+        def wait() -> Outputs:
+            try:
+                return lane.wait(len(batch))
+            except cuda.CudaError as error:
+                raise self._failed(error) from error
+
+        return wait
+
+    def run(self, batch: Floats) -> Outputs:
+        return self.start(batch)()
+
+    def _failed(self, error: Exception) -> EngineFailed:
+        return EngineFailed(f"{self.name}: {error}")
+
+    def _is_within(self, shape: tuple[int, ...]) -> bool:
+        low, high = self._plan.profile["min"], self._plan.profile["max"]
+        return all(a <= side <= b for a, side, b in zip(low, shape, high, strict=True))
+
+    def _padded(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape that is run in the place of `shape`: the next bucket, where a graph can be kept for it."""
+        if self._is_free:
+            return shape
+        rows = next(size for size in buckets(self.max_batch) if size >= shape[0])
+        return (rows, *shape[1:])
+
+    def _lane(self, shape: tuple[int, ...]) -> "_Lane":
+        """The lane for a shape in the slot whose turn it is; the slots take turns.
+
+        A fixed-size model has lanes for every bucket, a free-sized one reshapes those it has.
+        """
+        self._turn = (self._turn + 1) % SLOTS
+        key = (0 if self._is_free else shape[0], self._turn)
+        if key not in self._lanes:
+            self._lanes[key] = _Lane(self._engine, self._plan.tensors, shape, self._has_graphs)
+        return self._lanes[key]
+
+    def close(self) -> None:
+        for lane in self._lanes.values():
+            lane.close()
+        self._lanes.clear()
+        self._engine = None
+
+
+class _Lane:
+    """One execution context with its stream, buffers and, for a fixed shape, its CUDA graph."""
+
+    def __init__(self, engine: Any, tensors: tuple[TensorCard, ...], shape: tuple[int, ...], has_graph: bool):
+        """Raises CudaError; what was taken until then is given back."""
+        self._names = [tensor.name for tensor in tensors]  # the input first
+        self._names.sort(key=lambda name: not any(t.is_input for t in tensors if t.name == name))
+        self._buffers: dict[str, cuda.Buffer] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._graph: cuda.Graph | None = None
+        self._stream = cuda.Stream()
+        self._is_open = True
+        try:
+            self._context = _true(engine.create_execution_context(), "create_execution_context")
+            handle = int(self._stream.handle)
+            _true(self._context.set_optimization_profile_async(0, handle), "set_optimization_profile_async")
+            self._reshape(shape)
+            if has_graph:
+                self._enqueue()  # TensorRT does its first-run work outside of a recording
+                self._stream.wait()
+                self._graph = cuda.Graph(self._enqueue, self._stream)
+        except cuda.CudaError:
+            self.close()
+            raise
+
+    def _reshape(self, shape: tuple[int, ...]) -> None:
+        """Make the input `shape`; buffers grow and never shrink."""
+        context = self._context
+        _true(context.set_input_shape(self._names[0], shape), f"set_input_shape {shape}")
+        missing = context.infer_shapes()
+        _true(not missing, f"infer_shapes, missing {missing}")
+        for name in self._names:
+            self._shapes[name] = tuple(context.get_tensor_shape(name))
+            count = math.prod(self._shapes[name])
+            if name not in self._buffers or self._buffers[name].count < count:
+                if name in self._buffers:
+                    self._buffers.pop(name).close()
+                self._buffers[name] = cuda.Buffer(count)
+            _true(context.set_tensor_address(name, self._buffers[name].device), f"set_tensor_address {name}")
+
+    def _enqueue(self) -> None:
+        counts = {name: math.prod(shape) for name, shape in self._shapes.items()}
+        source, *outputs = self._names
+        self._buffers[source].upload(counts[source], self._stream)
+        _true(self._context.execute_async_v3(int(self._stream.handle)), "execute_async_v3")
+        for name in outputs:
+            self._buffers[name].download(counts[name], self._stream)
+
+    def _host(self, name: str) -> Floats:
+        shape = self._shapes[name]
+        return self._buffers[name].host[: math.prod(shape)].reshape(shape)
+
+    def start(self, batch: Floats, shape: tuple[int, ...]) -> None:
+        """Queue a batch as `shape`; rows beyond it keep what they held and are not given out."""
+        if not self._is_open:
+            raise cuda.CudaError("the engine was closed")
+        self._stream.wait()  # a batch that was given up may still be read
+        if shape != self._shapes[self._names[0]]:
+            self._reshape(shape)
+        self._host(self._names[0])[: len(batch)] = batch
+        if self._graph is None:
+            self._enqueue()
+        else:
+            self._graph.launch()
+
+    def wait(self, rows: int) -> Mapping[str, Floats]:
+        if not self._is_open:
+            raise cuda.CudaError("the engine was closed")
+        self._stream.wait()
+        return {name: np.array(self._host(name)[:rows]) for name in self._names[1:]}
+
+    def close(self) -> None:
+        self._is_open = False
+        for held in (self._graph, *self._buffers.values(), self._stream):
+            if held is not None:
+                held.close()
+        self._graph, self._context = None, None
+        self._buffers.clear()
+
+
+def _true(answer: Any, call: str) -> Any:
+    """TensorRT answers False or None and says why only in its log.  Raises CudaError."""
+    if answer is None or answer is False:
+        raise cuda.CudaError(f"TensorRT refused {call}")
+    return answer
+
+
+def wanted_here(card: ModelCard, precision: str, is_tf32_allowed: bool, library: str, gpu: cuda.Gpu) -> Wanted:
+    """What a plan of `library` must match to run on this machine."""
+    return Wanted(
+        model=card.name,
+        precision=precision,
+        is_tf32_allowed=is_tf32_allowed,
+        libraries=installed(),
+        cuda_major=plan.cuda_major_of(library),
+        gpu=gpu.name,
+        compute_capability=gpu.compute_capability,
+        source_sha256=card.files[precision].sha256,
+    )
+
+
+def _choose(
+    bundle: Bundle, card: ModelCard, precision: str, is_tf32_allowed: bool, gpu: cuda.Gpu
+) -> tuple[Path, PlanCard]:
+    """The first plan that is the one for here and now.  Raises EngineUnavailable with every plan's reason."""
+    if precision not in card.files:
+        raise EngineUnavailable(
+            f"the bundle holds {card.name} as {', '.join(card.files)}, not {precision}: "
+            f"run `of3 export --force --precision {precision}`, then `of3 build`"
+        )
+    refused = []
+    for sidecar in plan.sidecars(bundle.folder, card.name, precision):
+        try:
+            found = plan.read_card(sidecar)
+        except EngineUnavailable as error:
+            refused.append(str(error))
+            continue
+        wanted = wanted_here(card, precision, is_tf32_allowed, found.library, gpu)
+        reasons = list(plan.misfits(found, wanted))
+        if not reasons:
+            return sidecar, found
+        refused.append(f"{sidecar.parent.name}: {', '.join(reasons)}")
+    said = "; ".join(refused) or f"no plan for {card.name} {precision}"
+    raise EngineUnavailable(f"{said}: run `of3 build --bundle {bundle.folder} --precision {precision}` here")

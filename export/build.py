@@ -1,0 +1,178 @@
+"""`of3 build`: TensorRT plans from a bundle, once, on the machine that will run them."""
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from of3.engines import cuda, trt
+from of3.engines.base import EngineUnavailable
+from of3.engines.bundle import Bundle, BundleError, read_bundle
+from of3.engines.trt import TrtEngine
+from of3.export.plan import PlanError, Target, build, capability, check_bf16, find_target
+
+log = logging.getLogger(__name__)
+
+ON_OFF = {"on": True, "off": False}
+MAX_BATCH = 32
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    made = argparse.ArgumentParser(
+        prog="of3 build",
+        description="Build TensorRT plans from an exported bundle, on the machine that will run them.",
+        epilog="Exit status: 0 done, 1 a plan was not built, 2 no bundle, no TensorRT, no GPU or wrong flags.",
+        allow_abbrev=False,
+    )
+    made.add_argument("--bundle", required=True, type=Path, metavar="DIR", help="bundle made by `of3 export`")
+    made.add_argument(
+        "--precision",
+        type=_names,
+        default=(),
+        metavar="LIST",
+        help="of fp32,fp16,bf16 (all that the bundle holds)",
+    )
+    made.add_argument(
+        "--max_batch", type=_count, default=MAX_BATCH, metavar="N", help=f"faces per run at most ({MAX_BATCH})"
+    )
+    made.add_argument(
+        "--tf32", choices=ON_OFF, default="off", help="round fp32 products to TF32; faster, less exact (off)"
+    )
+    made.add_argument("--backend", choices=trt.LIBRARIES, default="", help="(tensorrt, else tensorrt_rtx)")
+    made.add_argument(
+        "--compute_capability",
+        type=_capabilities,
+        default=(),
+        metavar="LIST",
+        help="with tensorrt_rtx: build for these, e.g. 8.0,8.6,8.9,12.0; needs no GPU (the GPU at hand)",
+    )
+    return made.parse_args(argv)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def _count(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text}, want 1 or more")
+    return int(text)
+
+
+def _capabilities(text: str) -> tuple[str, ...]:
+    for each in text.split(","):
+        capability(each)
+    return tuple(text.split(","))
+
+
+def main(argv: Sequence[str]) -> int:
+    logging.basicConfig(format="of3: %(message)s", stream=sys.stderr)
+    logging.getLogger("of3").setLevel(logging.INFO)
+    given = parse(argv)
+    try:
+        bundle = read_bundle(given.bundle)
+        target = find_target(given.backend, given.compute_capability, given.max_batch, ON_OFF[given.tf32])
+        wanted = _wanted(bundle, given.precision)
+        if any(precision == "bf16" for _, precision in wanted):
+            check_bf16(target)
+        failed = build_all(bundle, wanted, target)
+    except (BundleError, EngineUnavailable) as error:
+        log.error("%s", error)
+        return 2
+    except OSError as error:
+        log.error("cannot write the plans: %s", error)
+        return 1
+    except KeyboardInterrupt:
+        log.error("interrupted; the plans so far are written")
+        return 130
+    for reason in failed:
+        log.error("%s", reason)
+    return 1 if failed else 0
+
+
+def _wanted(bundle: Bundle, precisions: Sequence[str]) -> list[tuple[str, str]]:
+    """Models and precisions to build.  Raises BundleError when the bundle lacks one asked for."""
+    for name, card in bundle.models.items():
+        lacking = [precision for precision in precisions if precision not in card.files]
+        if lacking:
+            raise BundleError(
+                f"{bundle.folder}: got {name} as {','.join(card.files)}, want {','.join(lacking)}: "
+                "run `of3 export --force --precision ...`"
+            )
+    return [
+        (name, precision)
+        for name, card in bundle.models.items()
+        for precision in card.files
+        if precision in (precisions or card.files)
+    ]
+
+
+def build_all(bundle: Bundle, wanted: Sequence[tuple[str, str]], target: Target) -> list[str]:
+    """Build every plan and, where a GPU is at hand, try it; what went wrong, plan by plan."""
+    log.info("building with %s for %s", target.library, ", ".join(target.compute_capabilities))
+    failed = []
+    for model, precision in wanted:
+        start = time.monotonic()
+        with tqdm(
+            desc=f"{model} {precision}", unit="step", leave=False, disable=not sys.stderr.isatty()
+        ) as bar:
+            monitor = progress_monitor(trt.library(target.library), bar)
+            try:
+                path = build(bundle, model, precision, target, monitor)
+            except PlanError as error:
+                if monitor.is_cancelled:
+                    raise KeyboardInterrupt from error
+                failed.append(str(error))
+                continue
+        size_mb = path.stat().st_size / 1e6
+        log.info(
+            "%s: %.1f MB in %.1f s%s", path, size_mb, time.monotonic() - start, _tried(bundle, model, precision)
+        )
+    return failed
+
+
+def _tried(bundle: Bundle, model: str, precision: str) -> str:
+    """How the plan just written does on its self-check, where that can be tried."""
+    try:
+        cuda.find_gpu()
+    except EngineUnavailable:
+        return ", not tried: there is no GPU here"
+    try:
+        TrtEngine(bundle, model, precision, is_tf32_allowed=True).close()
+    except EngineUnavailable as error:
+        return f", but it does not open: {error}"
+    return ", self-check passed"
+
+
+def progress_monitor(library: Any, bar: "tqdm[Any]") -> Any:
+    """A TensorRT IProgressMonitor that moves `bar`, and stops the build at Ctrl-C."""
+
+    class Monitor(library.IProgressMonitor):  # type: ignore[misc]
+        def __init__(self) -> None:
+            library.IProgressMonitor.__init__(self)
+            self.is_cancelled = False
+            self._outermost = ""
+
+        def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
+            if not parent:
+                self._outermost = phase
+                bar.reset(steps)
+
+        def step_complete(self, phase: str, step: int) -> bool:
+            # An exception must not cross TensorRT, which asks for False to stop.
+            try:
+                if phase == self._outermost:
+                    bar.update()
+            except KeyboardInterrupt:
+                self.is_cancelled = True
+            return not self.is_cancelled
+
+        def phase_finish(self, phase: str) -> None:
+            pass
+
+    return Monitor()
