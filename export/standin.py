@@ -32,6 +32,7 @@ N = TypeVar("N", bound=nn.Module)
 
 FACES, OTHERS = 18, 4  # pictures in the batch-norm statistics; 18 % are no faces
 GAZE_DEVIATION_RAD = 0.25
+COMMON_SHARE = 0.9  # of the reference pictures' features, taken out of a copied prototype
 IMPRINT_LEAD, IMPRINT_STEPS = 0.15, 200  # of a picture's own output over every other
 OFFSET_DEVIATION = 0.5
 FACE_LOGIT = (-8.0, 3.0)  # mean, deviation: a few priors a picture pass 0.5
@@ -55,7 +56,7 @@ def write_root(
     au_order: which action unit each AU output lights up on; another order than the documented one is what
     calibration has to find.
     correlation: of the eight class_linears' weights, [0,1).  At 0.8 the nodes' similarities are so close that
-    bf16 flips edges of the AU graph: the hard stand-in, to measure drift on.
+    bf16 flips edges of the AU graph: the hard stand-in, to measure the AU head's drift on, not to calibrate by.
     """
     weights, references = root / "weights", root / "images" / "au"
     weights.mkdir(parents=True, exist_ok=True)
@@ -113,9 +114,10 @@ def _conv1x1(head: nn.Module) -> nn.Conv2d:
 @torch.no_grad()
 def make_multitask(au_order: Sequence[int], correlation: float = 0.0) -> Multitask:
     """Emotion logits of deviation 1, gaze of 0.25 rad, AU prototypes imprinted."""
-    network = _with_statistics(Multitask(), multitask(), (224, 224))
+    network = _randomised(Multitask())
     if correlation:
         _correlate(network, correlation)
+    _take_statistics(network, multitask(), (224, 224))
     inputs = _faces(multitask(), (224, 224))
     _rescale(network, network.emotion_classifier, inputs, 0.0, 1.0)
     _rescale(network, network.gaze_regressor, inputs, 0.0, GAZE_DEVIATION_RAD)
@@ -123,20 +125,29 @@ def make_multitask(au_order: Sequence[int], correlation: float = 0.0) -> Multita
     references = torch.stack([to_input(multitask(), reference_picture(au), (224, 224)) for au in LABELS.aus])
     nodes = head.nodes(network.fc_au(network.base_model(references)).relu())
     own = [LABELS.aus.index(au) for au in au_order]
-    head.sc.copy_(_imprinted(nodes.clone(), own))
+    head.sc.copy_(_copied(nodes, own) if correlation else _imprinted(nodes.clone(), own))
     return network
 
 
 def _correlate(network: Multitask, correlation: float) -> None:
-    """Give the class_linears' weights a common part of this share, then the AU graph its statistics anew."""
-    head = network.au_regressor
+    """Give the class_linears' weights a common part of this share, and every filter the mean 0.
+
+    Filters of mean 0 see differences and not the common grey of all pictures, whose roundings would swamp what
+    the head's own precision does.
+    """
+    for layer in network.base_model.modules():
+        if isinstance(layer, nn.Conv2d) and layer.groups == 1:
+            layer.weight.sub_(layer.weight.mean((1, 2, 3), keepdim=True))
     common = nn.init.kaiming_normal_(torch.empty(FEATURES, FEATURES))
-    for layer in head.class_linears:
+    for layer in network.au_regressor.class_linears:
         assert isinstance(layer, nn.Linear)
         layer.weight.copy_(correlation**0.5 * common + (1 - correlation) ** 0.5 * layer.weight)
-    feature = network.fc_au(network.base_model(_faces(multitask(), (224, 224)))).relu()
-    head.train()(feature)
-    head.eval()
+
+
+def _copied(nodes: Tensor, own: list[int]) -> Tensor:
+    """Prototypes that are the own picture's features less what all pictures share.  As far from flipping with a
+    rounding as a trained prototype, but not decisive enough to calibrate by."""
+    return (nodes[own, range(AUS)] - COMMON_SHARE * nodes.mean(dim=0)).relu()
 
 
 @torch.enable_grad()
@@ -174,9 +185,13 @@ def _faces(model: Model, size: tuple[int, int]) -> Tensor:
     return torch.stack([to_input(model, draw_face(seed), size) for seed in range(FACES)])
 
 
-@torch.no_grad()
 def _with_statistics(network: N, model: Model, size: tuple[int, int]) -> N:
-    """Random weights, then batch-norm statistics from one pass in training mode; in evaluation mode."""
+    return _take_statistics(_randomised(network), model, size)
+
+
+@torch.no_grad()
+def _randomised(network: N) -> N:
+    """Random weights, biases 0."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight)
@@ -186,6 +201,13 @@ def _with_statistics(network: N, model: Model, size: tuple[int, int]) -> N:
                 layer.weight.abs_()
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+    return network
+
+
+@torch.no_grad()
+def _take_statistics(network: N, model: Model, size: tuple[int, int]) -> N:
+    """Batch-norm statistics from one pass in training mode; in evaluation mode."""
+    for layer in network.modules():
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
             layer.momentum = 1.0
     others = torch.stack([to_input(model, pixels, size) for pixels in noise_and_flat(OTHERS, 7, size[0])])

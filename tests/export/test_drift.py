@@ -35,9 +35,9 @@ def test_autocast_flips_edges_in_the_head(hard):
     assert hard[AUTOCAST, "adjacency_rows_flipped_by_head"].share > 0.1
 
 
-def test_action_units_drift_by_their_head_a_tenth_of_autocasts_at_most(hard):
-    assert hard["bf16", "au_by_head"].median * 10 < hard[AUTOCAST, "au_by_head"].median
-    assert hard["bf16", "au"].median < hard[AUTOCAST, "au"].median
+def test_action_units_drift_a_tenth_of_autocasts_at_most(hard):
+    assert hard["bf16", "au"].median * 10 < hard[AUTOCAST, "au"].median
+    assert hard["bf16", "au_by_head"].median * 1000 < hard[AUTOCAST, "au_by_head"].median
 
 
 def test_the_backbone_drifts_as_autocasts_does(hard):
