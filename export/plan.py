@@ -157,11 +157,12 @@ def build_plan(
     profile = builder.create_optimization_profile()
     profile.set_shape(card.input.name, shapes["min"], shapes["opt"], shapes["max"])
     config.add_optimization_profile(profile)
-    cache = _TimingCache(config, target, cache_folder / TIMING_CACHE)
+    timings = _TimingCache(config, target, cache_folder / TIMING_CACHE)
+    messages.drain()  # what it said of a stored cache is no reason for anything
     serialized = builder.build_serialized_network(network, config)
     if serialized is None or serialized.nbytes == 0:
         raise PlanError(f"{card.name} {precision}: TensorRT built nothing: {messages.drain()}")
-    cache.write()
+    timings.write()
     return bytes(serialized), shapes, tuple(tensors_of(network))
 
 
@@ -230,9 +231,14 @@ class _TimingCache:
     def __init__(self, config: Any, target: Target, path: Path):
         self._config = config if target.library == "tensorrt" else None
         self._path = path
-        if self._config is not None:
-            # One of another version or GPU is not an error: TensorRT says so and measures anew.
-            self._config.set_timing_cache(self._config.create_timing_cache(self._stored()), False)
+        # One of another version or GPU is refused, and everything is measured anew.
+        if self._config is not None and not self._use(self._stored()):
+            self._use(b"")
+
+    def _use(self, content: bytes) -> bool:
+        assert self._config is not None
+        cache = self._config.create_timing_cache(content)
+        return cache is not None and bool(self._config.set_timing_cache(cache, False))
 
     def _stored(self) -> bytes:
         try:
@@ -241,8 +247,9 @@ class _TimingCache:
             return b""
 
     def write(self) -> None:
-        if self._config is not None:
-            write_private(self._path, bytes(self._config.get_timing_cache().serialize()))
+        cache = self._config.get_timing_cache() if self._config is not None else None
+        if cache is not None:
+            write_private(self._path, bytes(cache.serialize()))
 
 
 def plan_folder(bundle_folder: Path, name: str) -> Path:

@@ -36,6 +36,7 @@ CLASSES = {
         "profile": "IOptimizationProfile",
         "tensor": "ITensor",
         "serialized": "IHostMemory",
+        "cache": "ITimingCache",
     },
     "export/build.py": {"library": ""},
 }
