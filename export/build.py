@@ -2,9 +2,11 @@
 
 import argparse
 import logging
+import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 
 ON_OFF = {"on": True, "off": False}
 MAX_BATCH = 32
+SIGNALLED = 128  # added to a signal's number, as shells do
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -80,16 +83,17 @@ def main(argv: Sequence[str]) -> int:
         wanted = _wanted(bundle, given.precision)
         if any(precision == "bf16" for _, precision in wanted):
             check_bf16(target)
-        failed = build_all(bundle, wanted, target)
+        with _noted_signals() as received:
+            failed = build_all(bundle, wanted, target, received)
     except (BundleError, EngineUnavailable) as error:
         log.error("%s", error)
         return 2
     except OSError as error:
         log.error("cannot write the plans: %s", error)
         return 1
-    except KeyboardInterrupt:
+    if received:
         log.error("interrupted; the plans so far are written")
-        return 130
+        return SIGNALLED + received[0]
     for reason in failed:
         log.error("%s", reason)
     return 1 if failed else 0
@@ -112,27 +116,45 @@ def _wanted(bundle: Bundle, precisions: Sequence[str]) -> list[tuple[str, str]]:
     ]
 
 
-def build_all(bundle: Bundle, wanted: Sequence[tuple[str, str]], target: Target) -> list[str]:
-    """Build every plan and, where a GPU is at hand, try it; what went wrong, plan by plan."""
+@contextmanager
+def _noted_signals() -> Iterator[list[int]]:
+    """Those received are listed: an exception in one of TensorRT's callbacks would be lost in its C++."""
+    received: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: received.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def build_all(
+    bundle: Bundle, wanted: Sequence[tuple[str, str]], target: Target, received: Sequence[int]
+) -> list[str]:
+    """Build every plan and, where a GPU is at hand, try it; what went wrong, plan by plan.
+
+    received: signals; the building stops at the first.
+    """
     log.info("building with %s for %s", target.library, ", ".join(target.compute_capabilities))
     failed = []
     for model, precision in wanted:
         start = time.monotonic()
-        with tqdm(
-            desc=f"{model} {precision}", unit="step", leave=False, disable=not sys.stderr.isatty()
-        ) as bar:
-            monitor = progress_monitor(trt.library(target.library), bar)
+        name, is_quiet = f"{model} {precision}", not sys.stderr.isatty()
+        with tqdm(desc=name, unit="step", leave=False, disable=is_quiet) as bar:
+            monitor = progress_monitor(trt.library(target.library), bar, received)
             try:
                 path = build(bundle, model, precision, target, monitor)
             except PlanError as error:
-                if monitor.is_cancelled:
-                    raise KeyboardInterrupt from error
                 failed.append(str(error))
-                continue
-        size_mb = path.stat().st_size / 1e6
-        log.info(
-            "%s: %.1f MB in %.1f s%s", path, size_mb, time.monotonic() - start, _tried(bundle, model, precision)
-        )
+                path = None
+        if received:
+            break
+        if path is not None:
+            took_s, size_mb = time.monotonic() - start, path.stat().st_size / 1e6
+            log.info("%s: %.1f MB in %.1f s%s", path, size_mb, took_s, _tried(bundle, model, precision))
     return failed
 
 
@@ -149,13 +171,12 @@ def _tried(bundle: Bundle, model: str, precision: str) -> str:
     return ", self-check passed"
 
 
-def progress_monitor(library: Any, bar: "tqdm[Any]") -> Any:
-    """A TensorRT IProgressMonitor that moves `bar`, and stops the build at Ctrl-C."""
+def progress_monitor(library: Any, bar: "tqdm[Any]", received: Sequence[int]) -> Any:
+    """A TensorRT IProgressMonitor that moves `bar`, and stops the build once a signal was received."""
 
     class Monitor(library.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
             library.IProgressMonitor.__init__(self)
-            self.is_cancelled = False
             self._outermost = ""
 
         def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
@@ -164,13 +185,9 @@ def progress_monitor(library: Any, bar: "tqdm[Any]") -> Any:
                 bar.reset(steps)
 
         def step_complete(self, phase: str, step: int) -> bool:
-            # An exception must not cross TensorRT, which asks for False to stop.
-            try:
-                if phase == self._outermost:
-                    bar.update()
-            except KeyboardInterrupt:
-                self.is_cancelled = True
-            return not self.is_cancelled
+            if phase == self._outermost:
+                bar.update()
+            return not received
 
         def phase_finish(self, phase: str) -> None:
             pass
