@@ -41,22 +41,15 @@ def conflicts() -> list[str]:
             "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files: "
             "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install the one of 'of3[cpu]' or 'of3[gpu]'"
         )
-    for library in trt.installed():
-        needed, bound = cuda_major_of(library), bindings_cuda()
+    bound = int(installed.get("cuda-bindings", "0").split(".")[0])
+    for library in trt.LIBRARIES:  # by their metadata: importing one takes 100 MB
+        needed = cuda_major_of(library)
         if needed and bound and needed != bound:
             said.append(
                 f"{library} is made for CUDA {needed}, cuda-bindings for CUDA {bound}: "
                 f"pip install 'cuda-bindings=={needed}.*'"
             )
     return said
-
-
-def bindings_cuda() -> int:
-    """CUDA's major version of cuda-bindings, 0 without it."""
-    try:
-        return cuda.runtime_version()[0]
-    except EngineUnavailable:
-        return 0
 
 
 def has_nvidia_device() -> bool:
