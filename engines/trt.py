@@ -1,17 +1,15 @@
 """A TensorRT plan on the GPU: pinned buffers, batch buckets, a CUDA graph per bucket, two slots in flight."""
 
 import importlib
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from of3.engines import cuda, plan, selfcheck
 from of3.engines.base import BatchRefused, EngineFailed, EngineUnavailable, Floats, Outputs, Wait
 from of3.engines.bundle import Bundle, ModelCard
+from of3.engines.lane import Lane
 from of3.engines.plan import PlanCard, TensorCard, Wanted
 
 LIBRARIES = ("tensorrt", "tensorrt_rtx")
@@ -118,7 +116,7 @@ class TrtEngine:
         self._engine = self._deserialise(sidecar)
         self._is_free = any(isinstance(side, str) for side in self._card.input.shape[1:])
         self._has_graphs = graphs and not self._is_free
-        self._lanes: dict[tuple[int, int], _Lane] = {}
+        self._lanes: dict[tuple[int, int], Lane] = {}
         self._turn = 0
         self.max_batch = chosen.max_batch
         tf32 = " tf32" if chosen.tf32 else ""
@@ -163,14 +161,13 @@ class TrtEngine:
             raise EngineFailed(f"{self.name}: closed")
         try:
             shape = self._padded(batch.shape)
-            lane = self._lane(shape)
-            lane.start(batch, shape)
+            running = self._lane(shape).start(batch, shape)
         except cuda.CudaError as error:
             raise self._failed(error) from error
 
         def wait() -> Outputs:
             try:
-                return lane.wait(len(batch))
+                return running.outputs()
             except cuda.CudaError as error:
                 raise self._failed(error) from error
 
@@ -193,7 +190,7 @@ class TrtEngine:
         rows = next(size for size in buckets(self.max_batch) if size >= shape[0])
         return (rows, *shape[1:])
 
-    def _lane(self, shape: tuple[int, ...]) -> "_Lane":
+    def _lane(self, shape: tuple[int, ...]) -> Lane:
         """The lane for a shape in the slot whose turn it is; the slots take turns.
 
         A fixed-size model has lanes for every bucket, a free-sized one reshapes those it has.
@@ -201,7 +198,7 @@ class TrtEngine:
         self._turn = (self._turn + 1) % SLOTS
         key = (0 if self._is_free else shape[0], self._turn)
         if key not in self._lanes:
-            self._lanes[key] = _Lane(self._engine, self._plan.tensors, shape, self._has_graphs)
+            self._lanes[key] = Lane(self._engine, self._plan.tensors, shape, self._has_graphs)
         return self._lanes[key]
 
     def close(self) -> None:
@@ -209,93 +206,6 @@ class TrtEngine:
             lane.close()
         self._lanes.clear()
         self._engine = None
-
-
-class _Lane:
-    """One execution context with its stream, buffers and, for a fixed shape, its CUDA graph."""
-
-    def __init__(self, engine: Any, tensors: tuple[TensorCard, ...], shape: tuple[int, ...], has_graph: bool):
-        """Raises CudaError; what was taken until then is given back."""
-        self._names = [tensor.name for tensor in tensors]  # the input first
-        self._names.sort(key=lambda name: not any(t.is_input for t in tensors if t.name == name))
-        self._buffers: dict[str, cuda.Buffer] = {}
-        self._shapes: dict[str, tuple[int, ...]] = {}
-        self._graph: cuda.Graph | None = None
-        self._stream = cuda.Stream()
-        self._is_open = True
-        try:
-            self._context = _true(engine.create_execution_context(), "create_execution_context")
-            handle = int(self._stream.handle)
-            _true(self._context.set_optimization_profile_async(0, handle), "set_optimization_profile_async")
-            self._reshape(shape)
-            if has_graph:
-                self._enqueue()  # TensorRT does its first-run work outside of a recording
-                self._stream.wait()
-                self._graph = cuda.Graph(self._enqueue, self._stream)
-        except cuda.CudaError:
-            self.close()
-            raise
-
-    def _reshape(self, shape: tuple[int, ...]) -> None:
-        """Make the input `shape`; buffers grow and never shrink."""
-        context = self._context
-        _true(context.set_input_shape(self._names[0], shape), f"set_input_shape {shape}")
-        missing = context.infer_shapes()
-        _true(not missing, f"infer_shapes, missing {missing}")
-        for name in self._names:
-            self._shapes[name] = tuple(context.get_tensor_shape(name))
-            count = math.prod(self._shapes[name])
-            if name not in self._buffers or self._buffers[name].count < count:
-                if name in self._buffers:
-                    self._buffers.pop(name).close()
-                self._buffers[name] = cuda.Buffer(count)
-            _true(context.set_tensor_address(name, self._buffers[name].device), f"set_tensor_address {name}")
-
-    def _enqueue(self) -> None:
-        counts = {name: math.prod(shape) for name, shape in self._shapes.items()}
-        source, *outputs = self._names
-        self._buffers[source].upload(counts[source], self._stream)
-        _true(self._context.execute_async_v3(int(self._stream.handle)), "execute_async_v3")
-        for name in outputs:
-            self._buffers[name].download(counts[name], self._stream)
-
-    def _host(self, name: str) -> Floats:
-        shape = self._shapes[name]
-        return self._buffers[name].host[: math.prod(shape)].reshape(shape)
-
-    def start(self, batch: Floats, shape: tuple[int, ...]) -> None:
-        """Queue a batch as `shape`; rows beyond it keep what they held and are not given out."""
-        if not self._is_open:
-            raise cuda.CudaError("the engine was closed")
-        self._stream.wait()  # a batch that was given up may still be read
-        if shape != self._shapes[self._names[0]]:
-            self._reshape(shape)
-        self._host(self._names[0])[: len(batch)] = batch
-        if self._graph is None:
-            self._enqueue()
-        else:
-            self._graph.launch()
-
-    def wait(self, rows: int) -> Mapping[str, Floats]:
-        if not self._is_open:
-            raise cuda.CudaError("the engine was closed")
-        self._stream.wait()
-        return {name: np.array(self._host(name)[:rows]) for name in self._names[1:]}
-
-    def close(self) -> None:
-        self._is_open = False
-        for held in (self._graph, *self._buffers.values(), self._stream):
-            if held is not None:
-                held.close()
-        self._graph, self._context = None, None
-        self._buffers.clear()
-
-
-def _true(answer: Any, call: str) -> Any:
-    """TensorRT answers False or None and says why only in its log.  Raises CudaError."""
-    if answer is None or answer is False:
-        raise cuda.CudaError(f"TensorRT refused {call}")
-    return answer
 
 
 def wanted_here(card: ModelCard, precision: str, is_tf32_allowed: bool, library: str, gpu: cuda.Gpu) -> Wanted:

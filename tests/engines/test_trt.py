@@ -22,6 +22,9 @@ CLASSES = {
         "trt": "",
         "runtime": "Runtime",
         "engine": "ICudaEngine",
+    },
+    "engines/lane.py": {
+        "engine": "ICudaEngine",
         "context": "IExecutionContext",
         "_context": "IExecutionContext",
     },

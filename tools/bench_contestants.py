@@ -1,0 +1,191 @@
+"""What tools/bench.py measures, each in a process of its own: bench_contestants.py NAME CASE ROOT WORK.
+
+A contestant prints "ready" once it is warm, then runs its pictures once for every line on its standard input
+and prints the seconds that took.  None is measured while another runs.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from of3.engines.bundle import read_bundle
+from of3.engines.ort import OrtEngine
+from of3.engines.selfcheck import tensor_of
+from of3.runtime import images, logs, multitask
+from of3.runtime.pipeline import CPU_BATCH, Pipeline, Settings, cores
+from of3.runtime.resample import resample
+from of3.runtime.tensor import normalise
+from of3.runtime.types import Failure, Image, Record, Source
+
+Step = Callable[[], object]
+SETTINGS = {
+    "aligned": Settings(),
+    "detect": Settings(detect=True),
+    "landmarks": Settings(detect=True, landmarks=True),
+}
+
+
+class Case:
+    """The pictures of a case and how they are to be analysed."""
+
+    def __init__(self, name: str, root: Path, work: Path):
+        self.name = name
+        self.root = root
+        self.bundle = read_bundle(root / "weights" / "of3_bundle")
+        self.folder = work / name
+        self.paths = images.find_images(str(self.folder))
+        self.settings = next(value for key, value in SETTINGS.items() if name.startswith(key))
+        self.networks = ["multitask"]
+        self.networks += ["detector"] if self.settings.detect else []
+        self.networks += ["landmarks"] if self.settings.landmarks else []
+
+    def decoded(self) -> list[Image]:
+        return [images.read_image(Source(path, path)) for path in self.paths]
+
+
+def project(case: Case) -> Step:
+    """This project end to end: a folder in, all its logs out."""
+    pipeline = Pipeline(case.bundle, case.settings)
+
+    def step() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            formats = ("json",) if case.settings.landmarks else ()
+            options = logs.LogOptions(landmark_formats=formats)
+            with logs.RunLogs(Path(folder), str(case.folder), case.paths, options) as out:
+                for result in pipeline.run(case.paths):
+                    assert isinstance(result, Record), result
+                    out.write(result)
+
+    return step
+
+
+def raw_engine(case: Case) -> Step:
+    """The networks alone on ready batches: the ceiling of the pipeline."""
+    runs = []
+    for model in case.networks:
+        engine = OrtEngine(case.bundle, model, "cpu", "fp32", cores(), spin=model == case.networks[-1])
+        rows = CPU_BATCH.get(model, 1)
+        card = case.bundle.model(model)
+        height, width = (
+            side if isinstance(side, int) else default
+            for side, default in zip(card.input.shape[2:], (720, 1280), strict=True)
+        )
+        rng = np.random.default_rng(0)
+        batch = tensor_of(rng.integers(0, 256, (rows, height, width, 3), np.uint8), card.input)
+        runs.append((engine, batch, len(case.paths) // rows))
+
+    def step() -> None:
+        for engine, batch, count in runs:
+            for _ in range(count):
+                engine.run(batch)
+
+    return step
+
+
+def decode(case: Case) -> Step:
+    """Reading and decoding, one thread."""
+    return lambda: [images.read_image(Source(path, path)) for path in case.paths]
+
+
+def resampling(case: Case) -> Step:
+    """Resampling and normalising whole pictures, one thread."""
+    card = case.bundle.model("multitask").input
+    pictures = [image.pixels for image in case.decoded()]
+    return lambda: [normalise(resample(pixels, 224), card) for pixels in pictures]
+
+
+def writing(case: Case) -> Step:
+    """Writing the tables and per-image files, one thread."""
+    with Pipeline(case.bundle, case.settings) as pipeline:
+        results: list[Record | Failure] = list(pipeline.run(case.paths))
+
+    def step() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            options = logs.LogOptions(landmark_formats=("json",) if case.settings.landmarks else ())
+            with logs.RunLogs(Path(folder), str(case.folder), case.paths, options) as out:
+                for result in results:
+                    out.write(result)
+
+    return step
+
+
+def latency(case: Case) -> Step:
+    """One picture at a time through the pipeline: an array in, a record out."""
+    pipeline = Pipeline(case.bundle, case.settings)
+    pictures = [image.pixels for image in case.decoded()]
+    return lambda: [next(pipeline.run([pixels])) for pixels in pictures]
+
+
+def raw_latency(case: Case) -> Step:
+    """The multitask network alone, one ready picture at a time."""
+    engine = OrtEngine(case.bundle, "multitask", "cpu", "fp32", cores(), spin=True)
+    pixels = np.zeros((1, 224, 224, 3), np.uint8)
+    tensor = tensor_of(pixels, case.bundle.model("multitask").input)
+    return lambda: [engine.run(tensor) for _ in case.paths]
+
+
+def users_script(threads: int) -> Callable[[Case], Step]:
+    """The PyTorch modules as the original drives them: one picture at a time, nothing overlaps."""
+
+    def made(case: Case) -> Step:
+        import torch
+
+        from of3.export.checkpoints import load_all
+        from of3.export.models import models_in
+        from of3.export.verify import to_input
+
+        torch.set_num_threads(threads)
+        (model,) = (model for model in models_in(case.root / "weights", None) if model.name == "multitask")
+        module = model.make().eval()
+        load_all({case.root / "weights" / model.file: module})
+        labels = case.bundle.labels
+        aus = {au: index for index, au in enumerate(labels.aus)}
+
+        @torch.inference_mode()
+        def step() -> None:
+            for path in case.paths:
+                pixels = images.read_image(Source(path, path)).pixels
+                emotion, gaze, au = (part.numpy() for part in module(to_input(model, pixels, (224, 224))[None]))
+                raw = multitask.row({"emotion_logits": emotion, "gaze_rad": gaze, "au": au}, 0)
+                multitask.estimate(raw, labels, aus)
+
+        return step
+
+    return made
+
+
+CONTESTANTS = {
+    "project": project,
+    "raw engine": raw_engine,
+    "decode": decode,
+    "resample": resampling,
+    "write": writing,
+    "latency": latency,
+    "raw latency": raw_latency,
+    "PyTorch 1 thread": users_script(1),
+    "PyTorch 2 threads": users_script(2),
+}
+
+
+def serve(step: Step) -> None:
+    """Run `step` once to warm up, then once for every line of standard input."""
+    step()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        assert line.strip() == "go", line
+        start = time.perf_counter()
+        step()
+        print(time.perf_counter() - start, flush=True)
+
+
+def main(arguments: Sequence[str]) -> None:
+    name, case, root, work = arguments
+    serve(CONTESTANTS[name](Case(case, Path(root), Path(work))))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

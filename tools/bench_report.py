@@ -1,0 +1,118 @@
+"""The page and the chart of tools/bench.py, from the same numbers."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+from bench_extras import Figure
+
+if TYPE_CHECKING:
+    from bench import Measured
+
+UPSTREAM = "upstream classes"
+GROWTH = """\
+One part alone each. **Images**: see the targets: neither rate nor memory changes with their number; the
+multitask network is the limit. **Batch**: its cost an image falls up to about 4 images and then stays.
+**Threads**: below. **Image size**: resampling and the detector grow with the pixels they are fed
+(`--detector_resize` feeds fewer); the multitask network is always fed 224 px. **Faces**: only the best of a
+picture is analysed, so that the networks do not grow with them; decoding and NMS do."""
+
+
+def report(
+    measured: Sequence["Measured"], figures: Sequence[Figure], machine: str, chart: Path, is_quick: bool
+) -> str:
+    """Markdown; the chart is written to `chart`."""
+    by_case = {each.case: each for each in measured}
+    goals = [*races(by_case), *(figure for figure in figures if figure.limit is not None)]
+    draw(measured, chart)
+    note = "  **--quick: rough.**" if is_quick else ""
+    parts = [
+        "# Benchmarks",
+        f"{machine}; {datetime.now(UTC):%Y-%m-%d}; **stand-in weights**. Made by `tools/bench.py`: medians of "
+        f"interleaved rounds, one contestant at a time in a process of its own.{note}",
+        "## Targets",
+        goal_table(goals),
+        f"![images a second]({chart.name})",
+        "## Images a second",
+        rate_table(measured),
+        "## Other figures",
+        figure_table([figure for figure in figures if figure.limit is None and "growth" not in figure.name]),
+    ]
+    grown = [figure for figure in figures if figure.name.startswith("growth: ")]
+    if grown:
+        parts += ["## Growth", GROWTH, figure_table(grown)]
+    return "\n\n".join(parts) + "\n"
+
+
+def races(by_case: dict[str, "Measured"]) -> Iterator[Figure]:
+    """The ratios that have targets."""
+    small, large = by_case["aligned_224"], by_case["aligned_512"]
+    yield Figure("aligned 224 px: project / raw engine", small.ratio("project", "raw engine"), "x", 0.92, True)
+    yield Figure("aligned 512 px: project / raw engine", large.ratio("project", "raw engine"), "x", 0.75, True)
+    yield Figure(
+        "aligned 224 px: project / PyTorch, 1 thread",
+        small.ratio("project", "PyTorch 1 thread"),
+        "x",
+        5.0,
+        True,
+    )
+    limits = {"aligned_224": 3.0, "detect_720p": 3.5, "landmarks_720p": 1.9}
+    for case, limit in limits.items():
+        if UPSTREAM in by_case[case].seconds:
+            ratio = by_case[case].ratio("project", UPSTREAM)
+            yield Figure(f"{case}: project / upstream classes", ratio, "x", limit, True)
+    slower = 1 / small.ratio("latency", "raw latency")
+    yield Figure("batch 1, array in, record out: project's time / raw engine's", slower, "x", 1.15)
+
+
+def goal_table(goals: Sequence[Figure]) -> str:
+    lines = ["| figure | measured | target | |", "|---|---|---|---|"]
+    for goal in goals:
+        sign = ">=" if goal.is_at_least else "<="
+        word = "reached" if goal.is_reached else "**missed**"
+        lines.append(
+            f"| {goal.name} | {goal.value:.3g} {goal.unit} | {sign} {goal.limit:g} {goal.unit} | {word} |"
+        )
+    return "\n".join(lines)
+
+
+def rate_table(measured: Sequence["Measured"]) -> str:
+    names = list(dict.fromkeys(name for each in measured for name in each.seconds))
+    lines = ["| | " + " | ".join(each.case for each in measured) + " |", "|---" * (len(measured) + 1) + "|"]
+    for name in names:
+        cells = [f"{each.rate(name):.1f}" if name in each.seconds else "" for each in measured]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def figure_table(figures: Sequence[Figure]) -> str:
+    lines = [
+        f"| {figure.name.removeprefix('growth: ')} | {figure.value:.3g} {figure.unit} |" for figure in figures
+    ]
+    return "\n".join(["| figure | |", "|---|---|", *lines])
+
+
+def draw(measured: Sequence["Measured"], path: Path) -> None:
+    """Bars of images a second, relative to the project's, one group a case."""
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "of3"
+    from matplotlib import pyplot as plt
+
+    shown = ("project", "raw engine", "PyTorch 1 thread", "PyTorch 2 threads", UPSTREAM)
+    figure, axes = plt.subplots(figsize=(8, 4))
+    for index, name in enumerate(shown):
+        points = [
+            (position + index * 0.16, each.rate(name) / each.rate("project"))
+            for position, each in enumerate(measured)
+            if name in each.seconds
+        ]
+        if points:
+            axes.bar([x for x, _ in points], [y for _, y in points], 0.15, label=name)
+    axes.set_xticks([position + 0.32 for position in range(len(measured))], [each.case for each in measured])
+    axes.set_ylabel("images a second, project = 1")
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path)
+    plt.close(figure)
