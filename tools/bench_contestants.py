@@ -129,7 +129,7 @@ def raw_latency(case: Case) -> Step:
 
 
 def users_script(threads: int) -> Callable[[Case], Step]:
-    """The PyTorch modules as the original drives them: one picture at a time, nothing overlaps."""
+    """The PyTorch modules as the original drives them: one picture at a time, read to row, nothing overlaps."""
 
     def made(case: Case) -> Step:
         import torch
@@ -146,12 +146,30 @@ def users_script(threads: int) -> Callable[[Case], Step]:
         aus = {au: index for index, au in enumerate(labels.aus)}
 
         @torch.inference_mode()
+        def analysed(path: str) -> Record:
+            pixels = images.read_image(Source(path, path)).pixels
+            emotion, gaze, au = (part.numpy() for part in module(to_input(model, pixels, (224, 224))[None]))
+            raw = multitask.row({"emotion_logits": emotion, "gaze_rad": gaze, "au": au}, 0)
+            found = multitask.estimate(raw, labels, aus)
+            return Record(
+                source=path,
+                emotion=found.emotion,
+                probabilities=found.probabilities,
+                gaze_rad=found.gaze_rad,
+                aus=found.aus,
+                raw=raw,
+                box=None,
+                confidence=None,
+                landmarks=None,
+            )
+
         def step() -> None:
-            for path in case.paths:
-                pixels = images.read_image(Source(path, path)).pixels
-                emotion, gaze, au = (part.numpy() for part in module(to_input(model, pixels, (224, 224))[None]))
-                raw = multitask.row({"emotion_logits": emotion, "gaze_rad": gaze, "au": au}, 0)
-                multitask.estimate(raw, labels, aus)
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                logs.RunLogs(Path(folder), str(case.folder), case.paths, logs.LogOptions()) as out,
+            ):
+                for path in case.paths:
+                    out.write(analysed(path))
 
         return step
 
