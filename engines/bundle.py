@@ -32,6 +32,11 @@ class InputCard:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    @property
+    def is_free(self) -> bool:
+        """Whether more than the batch may vary."""
+        return any(isinstance(side, str) for side in self.shape[1:])
+
     def check(self, batch: NDArray[np.float32]) -> None:
         """Raise ValueError unless the batch has this card's dtype and shape."""
         fits = batch.ndim == len(self.shape) and all(

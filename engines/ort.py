@@ -119,12 +119,11 @@ class OrtEngine:
         self._outputs = [output.name for output in card.outputs]
         self._errors = engine_errors(onnxruntime)
         self.name = f"onnxruntime {onnxruntime.__version__} {device.upper()} {precision}"
-        is_free = any(isinstance(side, str) for side in card.input.shape[1:])
-        provider = (PROVIDERS[device], cuda_options(is_free, is_tf32_allowed) if device == "cuda" else {})
+        chosen = cuda_options(card.input.is_free, is_tf32_allowed) if device == "cuda" else {}
         options = _session_options(onnxruntime, threads, spin)
-        self._session = _open(onnxruntime, card, precision, provider, options)
+        self._session = _open(onnxruntime, card, precision, (PROVIDERS[device], chosen), options)
         self._bindings = None
-        if device == "cuda" and not is_free:
+        if device == "cuda" and not card.input.is_free:
             self._bindings = Bindings(onnxruntime, self._session, card, device)
 
     def start(self, batch: Floats) -> Wait:

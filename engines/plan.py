@@ -11,6 +11,7 @@ import platform
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -77,6 +78,7 @@ def system() -> str:
     return f"{platform.system()} {platform.machine()}"
 
 
+@cache
 def cuda_major_of(library: str) -> int:
     """CUDA's major version of an installed TensorRT, by its package's name (tensorrt-cu13-bindings).
 

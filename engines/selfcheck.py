@@ -45,8 +45,11 @@ def differences(engine: Engine, card: ModelCard, check: SelfCheck, rows: int) ->
     return {name: float(np.abs(found[name] - want[:rows]).max()) for name, want in check.outputs.items()}
 
 
-def verify(engine: Engine, card: ModelCard, precision: str, rows: int = 1) -> None:
-    """Raises EngineUnavailable when an output is further from fp32 than this precision explains."""
+def verify(engine: Engine, card: ModelCard, precision: str, rows: int = 1) -> dict[str, float]:
+    """The differences, over the first `rows` pictures.
+
+    Raises EngineUnavailable when an output is further from fp32 than this precision explains.
+    """
     found = differences(engine, card, read_self_check(card), rows)
     bounds = card.check.bounds[precision]
     beyond = {name: value for name, value in found.items() if not value <= bounds[name]}
@@ -55,3 +58,4 @@ def verify(engine: Engine, card: ModelCard, precision: str, rows: int = 1) -> No
             f"{name} differs by {value:.3g}, bound {bounds[name]:.3g}" for name, value in beyond.items()
         )
         raise EngineUnavailable(f"{engine.name} fails the self-check of {card.name}: {said}")
+    return found

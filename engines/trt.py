@@ -114,7 +114,7 @@ class TrtEngine:
         self._trt = library(chosen.library)
         self._messages = messages(chosen.library)
         self._engine = self._deserialise(sidecar)
-        self._is_free = any(isinstance(side, str) for side in self._card.input.shape[1:])
+        self._is_free = self._card.input.is_free
         self._has_graphs = graphs and not self._is_free
         self._lanes: dict[tuple[int, int], Lane] = {}
         self._turn = 0
@@ -141,16 +141,12 @@ class TrtEngine:
         if self._plan.library == "tensorrt_rtx":
             validity, diagnostics = runtime.get_engine_validity(content)
             if validity == trt.EngineValidity.INVALID:
-                raise EngineUnavailable(
-                    f"{path}: not valid here ({diagnostics}): {plan.rebuild(self._plan.precision)}"
-                )
+                raise EngineUnavailable(f"{path}: not valid here ({diagnostics}): {again}")
         engine = runtime.deserialize_cuda_engine(content)
         if engine is None:
             raise EngineUnavailable(f"{path}: not opened: {self._messages.drain()}: {again}")
         if not same_ends(tensors_of(trt, engine), self._plan.tensors):
-            raise EngineUnavailable(
-                f"{path}: inputs and outputs are not those of its sidecar: {plan.rebuild()}"
-            )
+            raise EngineUnavailable(f"{path}: inputs and outputs are not those of its sidecar: {again}")
         return engine
 
     def start(self, batch: Floats) -> Wait:

@@ -5,10 +5,9 @@ for RTX know, and what 10.8 and later are asked for.
 """
 
 import hashlib
-import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,6 @@ from of3.engines import cuda, plan, trt
 from of3.engines.base import EngineUnavailable
 from of3.engines.bundle import Bundle, ModelCard
 from of3.engines.plan import PlanCard, TensorCard
-
-log = logging.getLogger(__name__)
 
 OLDEST = (10, 8)  # of `tensorrt`: the first whose strongly typed bf16 is complete
 BF16_FROM = (8, 0)  # compute capability
@@ -29,8 +26,6 @@ MAX_FREE_BATCH = 4
 LOW_TYPES = {"fp16": "HALF", "bf16": "BF16"}
 TIMING_CACHE = "timing.cache"
 MAX_CACHE_BYTES = 1 << 28
-
-Progress = Callable[[str], Any]  # a plan's name -> a monitor with `restart`, `step` and `close`
 
 
 class PlanError(Exception):
@@ -198,12 +193,12 @@ def tensors_of(network: Any) -> Iterator[TensorCard]:
 
 def profile_of(card: ModelCard, max_batch: int) -> dict[str, tuple[int, ...]]:
     """Smallest, usual and largest shape of a model's input."""
-    _, channels, height, width = card.input.shape
-    if isinstance(height, str) or isinstance(width, str):
+    _, channels, *sides = card.input.shape
+    if card.input.is_free:
         most = {"min": 1, "opt": 1, "max": min(max_batch, MAX_FREE_BATCH)}
         return {name: (rows, int(channels), *FREE_SIDES_PX[name]) for name, rows in most.items()}
     most = {"min": 1, "opt": max_batch, "max": max_batch}
-    return {name: (rows, int(channels), height, width) for name, rows in most.items()}
+    return {name: (rows, int(channels), *map(int, sides)) for name, rows in most.items()}
 
 
 def _set_flags(library: Any, config: Any, target: Target) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from of3.engines import cuda, machine, plan, selfcheck, trt
+from of3.engines import cuda, machine, ort, plan, selfcheck, trt
 from of3.engines.base import Engine, EngineFailed, EngineUnavailable
 from of3.engines.bundle import Bundle, BundleError, ModelCard, read_bundle
 from of3.engines.open import KINDS, Choice, kinds_for, open_engine, precision_for
@@ -102,14 +102,17 @@ def _can_write(folder: Path) -> bool:
 def _can_open(kind: str) -> bool:
     """Without a bundle: whether the preferred engine's library and device are there."""
     _say("bundle", "not tested: pass --bundle DIR")
-    providers = machine.describe_providers()
-    if kind == "cpu":
-        return "CPUExecutionProvider" in providers
     try:
-        cuda.find_gpu()
+        if kind != "cpu":
+            cuda.find_gpu()
+        if kind == "tensorrt":
+            return bool(trt.installed())
+        onnxruntime = ort.import_onnxruntime()
+        if kind == "cuda":
+            ort.check_cuda(onnxruntime)
     except EngineUnavailable:
         return False
-    return bool(trt.installed()) if kind == "tensorrt" else "CUDA libraries found" in providers
+    return True
 
 
 def _bundle(given: argparse.Namespace, preferred: str) -> bool:
@@ -193,10 +196,9 @@ def _reason(error: EngineUnavailable, model: str) -> str:
 def _measure(engine: Engine, card: ModelCard, precision: str) -> str:
     """Parity with the stored fp32 outputs and speed.  Raises EngineUnavailable when they differ too much."""
     rows = min(PICTURES, engine.max_batch)
-    selfcheck.verify(engine, card, precision, rows)
-    check = selfcheck.read_self_check(card)
-    worst = selfcheck.differences(engine, card, check, rows)
-    batch = selfcheck.tensor_of(check.pixels[: min(BATCH, rows)], card.input)
+    worst = selfcheck.verify(engine, card, precision, rows)
+    pixels = selfcheck.read_self_check(card).pixels[: min(BATCH, rows)]
+    batch = selfcheck.tensor_of(pixels, card.input)
     times_s = []
     for _ in range(REPEATS):
         start = time.perf_counter()

@@ -6,11 +6,11 @@ and prints the seconds that took.  None is measured while another runs.
 
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from timing import Step, serve
 
 from of3.engines.bundle import read_bundle
 from of3.engines.ort import OrtEngine
@@ -21,7 +21,6 @@ from of3.runtime.resample import resample
 from of3.runtime.tensor import normalise
 from of3.runtime.types import Failure, Image, Record, Source
 
-Step = Callable[[], object]
 SETTINGS = {
     "aligned": Settings(),
     "detect": Settings(detect=True),
@@ -187,17 +186,6 @@ CONTESTANTS = {
     "PyTorch 1 thread": users_script(1),
     "PyTorch 2 threads": users_script(2),
 }
-
-
-def serve(step: Step) -> None:
-    """Run `step` once to warm up, then once for every line of standard input."""
-    step()
-    print("ready", flush=True)
-    for line in sys.stdin:
-        assert line.strip() == "go", line
-        start = time.perf_counter()
-        step()
-        print(time.perf_counter() - start, flush=True)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper
+from timing import median_s
 
 from of3.engines.bundle import read_bundle
 from of3.engines.ort import OrtEngine
@@ -126,16 +127,6 @@ def scanning(work: Path) -> Figure:
     )
     times = [float(subprocess.check_output([sys.executable, "-c", code, str(folder)])) for _ in range(3)]
     return Figure("200 000 files: scan, sort, first decode", statistics.median(times), "s", 3.0)
-
-
-def median_s(step: Callable[[], object], repeats: int = REPEATS) -> float:
-    step()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def peak_gflops() -> float:

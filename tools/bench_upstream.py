@@ -4,13 +4,13 @@ Needs `openface-test` there and nothing of ours: `python bench_upstream.py CASE 
 """
 
 import sys
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from openface import face_detection
+from timing import serve
 
 # Neither an ImageNet download nor a GPU is wanted here.
 face_detection.cfg_mnet["pretrain"] = False
@@ -45,13 +45,7 @@ def main(case: str, root: str, folder: str) -> None:
             if landmarks is not None:
                 landmarks.detect_landmarks(picture, found[:1])
 
-    step()
-    print("ready", flush=True)
-    for line in sys.stdin:
-        assert line.strip() == "go", line
-        start = time.perf_counter()
-        step()
-        print(time.perf_counter() - start, flush=True)
+    serve(step)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,8 @@ Needs of3[gpu,export] and, for plans, TensorRT or of3[rtx].  Builds the plans th
 import argparse
 import platform
 import shutil
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from timing import median_s
 
 from of3.engines import cuda, machine, plan, trt
 from of3.engines.base import Engine, EngineFailed, EngineUnavailable, Floats
@@ -125,8 +124,7 @@ def measure(bundle: Bundle, card: ModelCard, model: Model, given: argparse.Names
 
 def pictures(card: ModelCard, model: Model, of3_root: Path) -> Floats:
     """(N,3,H,W): the root's pictures, made up to 16, as the card asks."""
-    is_free = any(isinstance(side, str) for side in card.input.shape[2:])
-    size = DETECTOR_SIZE_PX if is_free else model.example[2:]
+    size = DETECTOR_SIZE_PX if card.input.is_free else model.example[2:]
     return np.stack([to_input(model, picture, size).numpy() for picture in pictures_for(of3_root, 16, 16)])
 
 
@@ -183,17 +181,7 @@ def _without_graph(
 def speed(engine: Engine, inputs: Floats, size: int) -> float:
     """Images a second, arrays in and arrays out."""
     batch = np.resize(inputs, (size, *inputs.shape[1:]))
-    return size / median_s(lambda: engine.run(batch))
-
-
-def median_s(step: Callable[[], object]) -> float:
-    times = []
-    for turn in range(WARM_UP + REPEATS):
-        start = time.perf_counter()
-        step()
-        if turn >= WARM_UP:
-            times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return size / median_s(partial(engine.run, batch), REPEATS, WARM_UP)
 
 
 def pytorch(model: Model, of3_root: Path, inputs: Floats) -> Row:
@@ -215,7 +203,7 @@ def pytorch(model: Model, of3_root: Path, inputs: Floats) -> Row:
             for output in outputs if isinstance(outputs, tuple) else (outputs,):
                 output.float().cpu()
 
-    return Row(model.name, name, {}, 0, None, {1: 1 / median_s(step)})
+    return Row(model.name, name, {}, 0, None, {1: 1 / median_s(step, REPEATS, WARM_UP)})
 
 
 def tampered(bundle: Bundle) -> str:
