@@ -1,6 +1,8 @@
 """The one interface every engine has."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +23,16 @@ class EngineFailed(Exception):
 
 class BatchRefused(Exception):
     """A batch is outside what this engine was built for; another engine may take it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CpuShare:
+    """What a CPU engine uses of the cores."""
+
+    threads: int  # of one run; 0: one a core
+    spin: bool = False  # whether its idle threads busy-wait: the least time a run, at the others' cost
+    lanes: int = 1  # runs side by side, on the threads of `pool`
+    pool: Executor | None = None
 
 
 class Engine(Protocol):

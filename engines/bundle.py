@@ -37,6 +37,15 @@ class InputCard:
         """Whether more than the batch may vary."""
         return any(isinstance(side, str) for side in self.shape[1:])
 
+    @property
+    def gain(self) -> NDArray[np.float32]:
+        """By channel: the input is `pixel * gain - offset`."""
+        return np.asarray(self.scale / np.array(self.std), np.float32)
+
+    @property
+    def offset(self) -> NDArray[np.float32]:
+        return np.asarray(np.array(self.mean) / np.array(self.std), np.float32)
+
     def check(self, batch: NDArray[np.float32]) -> None:
         """Raise ValueError unless the batch has this card's dtype and shape."""
         fits = batch.ndim == len(self.shape) and all(

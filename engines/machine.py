@@ -1,5 +1,6 @@
 """What this machine has to run engines with, and what of it gets in its own way."""
 
+import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -20,6 +21,13 @@ PACKAGES = (
     "torch",
 )
 NVIDIA_VENDOR = "0x10de"  # of the PCI bus
+
+
+def cores() -> int:
+    """Processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def packages() -> dict[str, str]:

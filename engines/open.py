@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from of3.engines.base import Engine, EngineUnavailable
+from of3.engines.base import CpuShare, Engine, EngineUnavailable
 from of3.engines.bundle import Bundle
 from of3.engines.fallback import Candidate, Fallback
 from of3.engines.ort import OrtEngine
@@ -46,27 +46,27 @@ def precision_for(bundle: Bundle, model: str, precision: str) -> tuple[str, str]
     return substitute.precision, f"{substitute.precision} in the place of {precision}: {substitute.reason}"
 
 
-def open_engine(bundle: Bundle, model: str, choice: Choice, *, threads: int, spin: bool) -> Fallback:
+def open_engine(bundle: Bundle, model: str, choice: Choice, share: CpuShare) -> Fallback:
     """Open `model` on the best engine `choice` allows.
 
     Raises EngineUnavailable, listing every reason, when none opens; BundleError when the bundle lacks the
     model or its file changed.
     """
     bundle.model(model)
-    return Fallback(model, list(_candidates(bundle, model, choice, threads, spin)))
+    return Fallback(model, list(_candidates(bundle, model, choice, share)))
 
 
-def _candidates(bundle: Bundle, model: str, choice: Choice, threads: int, spin: bool) -> Iterator[Candidate]:
+def _candidates(bundle: Bundle, model: str, choice: Choice, share: CpuShare) -> Iterator[Candidate]:
     precision, _ = precision_for(bundle, model, choice.precision)
     for kind in kinds_for(choice):
         precisions = {"tensorrt": (precision,), "cuda": CUDA_PRECISIONS[precision], "cpu": ("fp32",)}[kind]
         for each in precisions:
-            yield Candidate(kind, each, _opener(bundle, model, kind, each, choice, threads, spin))
+            yield Candidate(kind, each, _opener(bundle, model, kind, each, choice, share))
 
 
 def _opener(
-    bundle: Bundle, model: str, kind: str, precision: str, choice: Choice, threads: int, spin: bool
+    bundle: Bundle, model: str, kind: str, precision: str, choice: Choice, share: CpuShare
 ) -> Callable[[], Engine]:
     if kind == "tensorrt":
         return partial(TrtEngine, bundle, model, precision, choice.is_tf32_allowed)
-    return partial(OrtEngine, bundle, model, kind, precision, threads, spin, choice.is_tf32_allowed)
+    return partial(OrtEngine, bundle, model, kind, precision, share, choice.is_tf32_allowed)

@@ -24,9 +24,7 @@ class SelfCheck:
 
 def tensor_of(pixels: NDArray[np.uint8], card: InputCard) -> Floats:
     """(N,H,W,3) in the card's colour order -> (N,3,H,W) as the card asks."""
-    scale = np.float32(card.scale) / np.asarray(card.std, np.float32)
-    shift = np.asarray(card.mean, np.float32) / np.asarray(card.std, np.float32)
-    return np.ascontiguousarray((pixels * scale - shift).transpose(0, 3, 1, 2), np.float32)
+    return np.ascontiguousarray((pixels * card.gain - card.offset).transpose(0, 3, 1, 2), np.float32)
 
 
 def read_self_check(card: ModelCard) -> SelfCheck:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from of3.engines.bundle import InputCard
-from of3.runtime.tensor import normalise
+from of3.runtime.tensor import normalise, planes_of
 from of3.runtime.types import Face, Floats, Image, PictureError, Scene
 
 STRIDES_PX = (8, 16, 32)
@@ -24,10 +24,8 @@ MIN_CONFIDENCE = 0.5
 
 def scene(image: Image, card: InputCard, factor: float) -> Scene:
     """An image resized by `factor` and normalised for the detector."""
-    pixels = image.pixels.astype(np.float32)
-    if factor != 1.0:
-        pixels = _resized(pixels, factor)
-    return Scene(image.source, image.pixels, normalise(pixels.transpose(2, 0, 1), card))
+    pixels = image.pixels if factor == 1.0 else _resized(image.pixels.astype(np.float32), factor)
+    return Scene(image.source, image.pixels, normalise(planes_of(pixels), card))
 
 
 def _resized(pixels: Floats, factor: float) -> Floats:

@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from of3.engines import cuda, machine, ort, plan, selfcheck, trt
-from of3.engines.base import Engine, EngineFailed, EngineUnavailable
+from of3.engines.base import CpuShare, Engine, EngineFailed, EngineUnavailable
 from of3.engines.bundle import Bundle, BundleError, ModelCard, read_bundle
 from of3.engines.open import KINDS, Choice, kinds_for, open_engine, precision_for
 from of3.runtime.options import ON_OFF_WORDS, on_off
-from of3.runtime.pipeline import cores
 
 PICTURES = 10  # of the self-test, all that a bundle keeps
 REPEATS = 3
@@ -72,7 +71,8 @@ def _machine() -> Iterator[tuple[str, str]]:
     versions = machine.packages()
     yield (
         "of3",
-        f"{versions.pop('of3')}, Python {versions.pop('python')}, {platform.platform()}, {cores()} cores",
+        f"{versions.pop('of3')}, Python {versions.pop('python')}, {platform.platform()}, "
+        f"{machine.cores()} cores",
     )
     yield "packages", ", ".join(f"{name} {version}" for name, version in versions.items())
     for conflict in machine.conflicts():
@@ -172,7 +172,7 @@ def _self_test(bundle: Bundle, card: ModelCard, kind: str, given: argparse.Names
     choice = Choice(device, kind, is_required=True, precision=given.dtype, is_tf32_allowed=given.tf32)
     topic = f"{card.name} on {kind}"
     try:
-        engine = open_engine(bundle, card.name, choice, threads=cores(), spin=False)
+        engine = open_engine(bundle, card.name, choice, CpuShare(machine.cores()))
     except EngineUnavailable as error:
         print(f"  {topic:<22} does not open: {_reason(error, card.name)}")
         return False

@@ -16,9 +16,11 @@ from of3.engines.open import precision_for
 from of3.runtime.calibrate import Calibration, calibrate, documented, to_document
 from of3.runtime.images import find_images
 from of3.runtime.logs import LogOptions, RunLogs, write_au_info
+from of3.runtime.networks import LANDMARKS
 from of3.runtime.options import Options
-from of3.runtime.pipeline import LANDMARKS, Pipeline, Settings
+from of3.runtime.pipeline import Pipeline
 from of3.runtime.runinfo import RunInfo
+from of3.runtime.settings import Settings
 from of3.runtime.types import Failure, Record, RunBroken, RunError
 
 log = logging.getLogger(__name__)
@@ -96,6 +98,7 @@ def _settings(options: Options, bundle: Bundle) -> Settings:
         detector_resize=options.detector_resize,
         batch=options.batch,
         workers=options.workers,
+        lanes=machine.cores(),
     )
 
 
@@ -120,12 +123,12 @@ def _report(pipeline: Pipeline, options: Options) -> None:
     """One line per model for what runs and why nothing better does; then what else the user should know."""
     for conflict in machine.conflicts():
         log.warning("%s", conflict)
-    for model, engine in pipeline.engines.items():
+    for model, engine in pipeline.networks.engines.items():
         lesser = "".join(f"; not {refusal.engine}: {refusal.reason}" for refusal in engine.refusals)
         _, why = precision_for(pipeline.bundle, model, _precision(options))
         noted = f" ({why})" if why and engine.kind != "cpu" else ""
         log.log(logging.WARNING if lesser else logging.INFO, "%s: %s%s%s", model, engine.name, noted, lesser)
-    if all(engine.kind == "cpu" for engine in pipeline.engines.values()):
+    if all(engine.kind == "cpu" for engine in pipeline.networks.engines.values()):
         log.info("--amp, --dtype and --tf32 do not apply on the CPU: everything runs in fp32")
     _report_gaze(pipeline.bundle.labels, options.gaze_order)
     if pipeline.bundle.is_stand_in:

@@ -1,8 +1,6 @@
 """Pictures in, records out: the only file that knows the order of the stages."""
 
 import logging
-import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,16 +9,17 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
-from of3.engines.base import Wait
+from of3.engines.base import EngineFailed, Wait
 from of3.engines.bundle import Bundle, Labels, read_bundle
-from of3.engines.fallback import Fallback
-from of3.engines.open import Choice, open_engine
+from of3.engines.machine import cores
 from of3.runtime import crop, detect, images, landmarks, multitask
+from of3.runtime.networks import DETECTOR, LANDMARKS, MULTITASK, Networks
 from of3.runtime.resample import resample
-from of3.runtime.stream import batches, ordered_map
-from of3.runtime.tensor import normalise
+from of3.runtime.settings import Settings
+from of3.runtime.stream import batches, delayed, ordered_map, peek
+from of3.runtime.tensor import normalise, planes_of
 from of3.runtime.types import (
     Failure,
     Floats,
@@ -37,29 +36,7 @@ from of3.runtime.types import (
 
 log = logging.getLogger(__name__)
 
-MULTITASK, DETECTOR, LANDMARKS = "multitask", "detector", "landmarks"
 CROP_PX = 224
-# Rows per run where `Settings.batch` leaves it open.  On the CPU the multitask network costs the same per face
-# from 4 up; STAR on its own took 0.94 of batch 8's time and two thirds of its memory (2 cores, medians of 3).
-CPU_BATCH = {MULTITASK: 8, LANDMARKS: 1}
-GPU_BATCH = {MULTITASK: 32, LANDMARKS: 32}  # what `of3 build` makes plans for
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a pipeline does.  Zero means "as many as suit the machine"."""
-
-    device: str = "cpu"  # "cuda" falls back to "cpu"
-    engine: str = "auto"  # or "tensorrt", "cuda", "cpu": where to begin
-    is_required: bool = False  # no falling back
-    precision: str = "fp32"  # of GPU engines
-    tf32: bool = False  # of GPU engines: fp32 products may be rounded to TF32
-    gaze_order: str = "seed"  # or "measured", where the export found one
-    detect: bool = False  # find the face first; otherwise a picture is a face
-    landmarks: bool = False
-    detector_resize: float = 1.0
-    batch: int = 0
-    workers: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +46,18 @@ class Started:
     batch: Sequence[Sample | Failure]
     faces: Wait
     landmarks: Wait
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Searched:
+    """A scene, and the detector at work on it."""
+
+    scene: Scene
+    found: Wait
+
+    @property
+    def source(self) -> str:
+        return self.scene.source
 
 
 class Sourced(Protocol):
@@ -88,6 +77,8 @@ def attempt(stage: str, step: Callable[[A], B]) -> Callable[[A | Failure], B | F
             return item
         try:
             return step(item)
+        except EngineFailed:
+            raise  # not this picture's doing: the run cannot go on
         except PictureError as error:
             return Failure(item.source, stage, str(error))
         except Exception as error:  # one picture costs one row, whatever it did
@@ -105,11 +96,12 @@ class Pipeline:
         self.bundle = bundle
         self.settings = settings
         self.labels = _labels(bundle, settings)
-        self.engines = _open_engines(bundle, settings)
-        self.batch = self._rows(MULTITASK)
+        self.networks = Networks(bundle, settings)
+        self._blas = ThreadpoolController()
         workers = settings.workers or cores()
         self._ahead = workers + 1  # pictures decoded and waiting; each may be large
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="of3")
+        self._alone: Pipeline | None = None
 
     @classmethod
     def open(cls, bundle: str | Path, settings: Settings | None = None) -> "Pipeline":
@@ -124,35 +116,48 @@ class Pipeline:
         au_to_index: a calibrated map AU number -> network output; the documented order without one.
         """
         aus = au_to_index or {au: index for index, au in enumerate(self.bundle.labels.aus)}
-        with threadpool_limits(1, user_api="blas"):  # the workers are the parallelism
-            sources = map(_source, enumerate(pictures))
-            samples = self._from_faces(sources) if DETECTOR in self.engines else self._from_wholes(sources)
-            started: deque[Started] = deque()
-            for batch in batches(samples, self.batch):
-                started.append(self._start(batch))
-                if len(started) >= self.engines[MULTITASK].slots:
-                    yield from self._finish(started.popleft(), aus)
-            for last in started:
-                yield from self._finish(last, aus)
+        first, rest = peek(pictures, 2)
+        if len(first) == 1 and self._may_switch():
+            yield from self._for_one().run(first, aus)
+            return
+        with self._blas.limit(limits=1, user_api="blas"):  # the workers are the parallelism
+            sources = map(_source, enumerate(rest))
+            samples = self._from_faces(sources) if DETECTOR in self.networks else self._from_wholes(sources)
+            started = map(self._start, batches(samples, self.networks.rows(MULTITASK)))
+            for batch in delayed(started, partial(self.networks.slots, MULTITASK)):
+                yield from self._finish(batch, aus)
+
+    def _may_switch(self) -> bool:
+        """Whether one picture would leave cores idle that nobody asked to be left."""
+        return self.settings.lanes == 0 and self.networks.engines[MULTITASK].kind == "cpu"
+
+    def _for_one(self) -> "Pipeline":
+        """The same pipeline with all cores on one run, opened when first a picture comes alone."""
+        if self._alone is None:
+            self._alone = Pipeline(self.bundle, replace(self.settings, batch=1, lanes=1))
+        return self._alone
 
     def au_scores(self, pictures: Sequence[Image]) -> Floats:
         """Whole pictures -> (N,8) AU scores in the network's output order."""
         tensors = [self._face_tensor(picture.pixels) for picture in pictures]
-        outputs = self._begin(MULTITASK, tensors)()
+        outputs = self.networks.start(MULTITASK, tensors)()
         return np.stack([multitask.row(outputs, index).au for index in range(len(tensors))])
 
     def _from_wholes(self, sources: Iterable[Source]) -> Iterator[Sample | Failure]:
         """Every picture is a face: read and resample in one go, so that no decoded picture waits."""
         read = attempt("read", images.read_image)
         prepare = attempt("resample", self._whole)
-        return self._threads(lambda source: prepare(read(source)), sources, self._ahead + self.batch)
+        ahead = self._ahead + self.networks.rows(MULTITASK)
+        return self._threads(lambda source: prepare(read(source)), sources, ahead)
 
     def _from_faces(self, sources: Iterable[Source]) -> Iterator[Sample | Failure]:
-        """Read, detect, crop and resample; the detector runs here, between its two rounds of threads."""
+        """Read, detect, crop and resample; the detector runs between its two rounds of threads."""
         read, frame = attempt("read", images.read_image), attempt("detect", self._scene)
-        locate = attempt("detect", self._locate)
         scenes = self._threads(lambda source: frame(read(source)), sources, self._ahead)
-        return self._threads(attempt("crop", self._sample), map(locate, scenes), self._ahead)
+        searched = map(attempt("detect", self._search), scenes)
+        awaited = delayed(searched, partial(self.networks.slots, DETECTOR))
+        located = map(attempt("detect", self._locate), awaited)
+        return self._threads(attempt("crop", self._sample), located, self._ahead)
 
     def _threads(self, step: Callable[[A], B], items: Iterable[A], ahead: int) -> Iterator[B]:
         return ordered_map(self._pool, step, items, ahead)
@@ -161,10 +166,13 @@ class Pipeline:
         card = self.bundle.model(DETECTOR).input
         return detect.scene(image, card, self.settings.detector_resize)
 
-    def _locate(self, scene: Scene) -> Located:
-        outputs = self.engines[DETECTOR].run(scene.tensor[None])
+    def _search(self, scene: Scene) -> Searched:
+        return Searched(scene, self.networks.start(DETECTOR, [scene.tensor]))
+
+    def _locate(self, searched: Searched) -> Located:
+        scene = searched.scene
         height, width = scene.tensor.shape[1:]
-        found = detect.faces(outputs, height, width, self.settings.detector_resize)
+        found = detect.faces(searched.found(), height, width, self.settings.detector_resize)
         face = detect.best_face(found)
         if face is None and self.settings.detect:
             raise PictureError("no face")
@@ -182,7 +190,7 @@ class Pipeline:
         return normalise(resample(pixels, CROP_PX), self.bundle.model(MULTITASK).input)
 
     def _patch(self, located: Located) -> Patch | None:
-        if LANDMARKS not in self.engines:
+        if LANDMARKS not in self.networks:
             return None
         return landmarks.align(located.pixels, landmarks.box_of(located.pixels, located.face))
 
@@ -192,8 +200,8 @@ class Pipeline:
         patches = [sample.patch for sample in samples if sample.patch is not None]
         return Started(
             batch,
-            self._begin(MULTITASK, [sample.tensor for sample in samples]),
-            self._begin(LANDMARKS, [self._patch_tensor(patch) for patch in patches]),
+            self.networks.start(MULTITASK, [sample.tensor for sample in samples]),
+            self.networks.start(LANDMARKS, [self._patch_tensor(patch) for patch in patches]),
         )
 
     def _finish(self, started: Started, aus: Mapping[int, int]) -> Iterator[Record | Failure]:
@@ -231,43 +239,20 @@ class Pipeline:
 
     def _patch_tensor(self, patch: Patch) -> Floats:
         card = self.bundle.model(LANDMARKS).input
-        return normalise(patch.pixels.transpose(2, 0, 1).astype(np.float32), card)
-
-    def _rows(self, model: str) -> int:
-        """Rows of one run of a model."""
-        engine = self.engines[model]
-        best = (CPU_BATCH if engine.kind == "cpu" else GPU_BATCH)[model]
-        return min(self.settings.batch or best, engine.max_batch)
-
-    def _begin(self, model: str, tensors: Sequence[Floats]) -> Wait:
-        """Start a batch on a model; in several runs, one after the other, where it is more than one takes."""
-        if not tensors:
-            return dict
-        rows = self._rows(model)
-        if len(tensors) <= rows:
-            return self.engines[model].start(np.stack(tensors))
-        parts = [self.engines[model].run(np.stack(chunk)) for chunk in batches(tensors, rows)]
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return lambda: joined
+        return normalise(planes_of(patch.pixels), card)
 
     def close(self) -> None:
         """Stop the threads and give back the engines; the pipeline cannot run afterwards."""
         self._pool.shutdown(cancel_futures=True)
-        for engine in self.engines.values():
-            engine.close()
+        self.networks.close()
+        if self._alone is not None:
+            self._alone.close()
 
     def __enter__(self) -> "Pipeline":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def cores() -> int:
-    """Processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _source(numbered: tuple[int, str | Path | Pixels]) -> Source:
@@ -283,14 +268,3 @@ def _labels(bundle: Bundle, settings: Settings) -> Labels:
     if settings.gaze_order == "measured" and measured:
         return replace(bundle.labels, gaze=measured)
     return bundle.labels
-
-
-def _open_engines(bundle: Bundle, settings: Settings) -> Mapping[str, Fallback]:
-    """The networks this run needs; only the costliest may spin, so the costliest comes first."""
-    needed = [LANDMARKS] if settings.landmarks else []
-    needed += [DETECTOR] if settings.detect or settings.landmarks else []
-    needed += [MULTITASK]
-    choice = Choice(settings.device, settings.engine, settings.is_required, settings.precision, settings.tf32)
-    return {
-        model: open_engine(bundle, model, choice, threads=cores(), spin=model == needed[0]) for model in needed
-    }

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from of3.runtime.tensor import planes_of
 from of3.runtime.types import Floats, Pixels
 
 BLOCK = 8
@@ -30,7 +31,7 @@ def resample(pixels: Pixels, side: int) -> Floats:
     """(H,W,3) uint8 -> (3,side,side) float32 on 0..255, planar, channels in the order they came."""
     height, width = pixels.shape[:2]
     if height == side and width == side:
-        return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
+        return planes_of(pixels)
     return _columns(_rows(pixels, side), side)
 
 

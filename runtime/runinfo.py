@@ -40,7 +40,7 @@ class RunInfo:
     def summary(self) -> str:
         """The run as one line."""
         reasons = ", ".join(f"{reason} {count}" for reason, count in self._failed().most_common())
-        names = sorted({engine.name for engine in self._pipeline.engines.values()})
+        names = sorted({engine.name for engine in self._pipeline.networks.engines.values()})
         rate = self._tally.total() / max(time.monotonic() - self._start, 1e-9)
         failed = f"failed {self._failed().total()}" + (f" ({reasons})" if reasons else "")
         return f"done {self._tally[DONE]}, {failed}, {rate:.1f} images/s, {', '.join(names)}"
@@ -69,7 +69,7 @@ class RunInfo:
                     "precision": engine.precision,
                     "refused": [asdict(refusal) for refusal in engine.refusals],
                 }
-                for model, engine in self._pipeline.engines.items()
+                for model, engine in self._pipeline.networks.engines.items()
             },
             "counts": {"images": total, DONE: self._tally[DONE], "failed": dict(self._failed())},
             "elapsed_s": None if elapsed_s is None else round(elapsed_s, 3),

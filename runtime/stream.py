@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from itertools import islice
+from itertools import chain, islice
 from typing import TypeVar
 
 A = TypeVar("A")
@@ -32,3 +32,20 @@ def batches(items: Iterable[A], size: int) -> Iterator[list[A]]:
     source = iter(items)
     while batch := list(islice(source, size)):
         yield batch
+
+
+def delayed(items: Iterable[A], count: Callable[[], int]) -> Iterator[A]:
+    """The items, each given out only once `count()` of them are in hand: work begun in making them goes on."""
+    held: deque[A] = deque()
+    for item in items:
+        held.append(item)
+        while len(held) >= count():
+            yield held.popleft()
+    yield from held
+
+
+def peek(items: Iterable[A], count: int) -> tuple[list[A], Iterator[A]]:
+    """The first `count` items, fewer where there are no more, and all of them."""
+    rest = iter(items)
+    first = list(islice(rest, count))
+    return first, chain(first, rest)

@@ -22,14 +22,15 @@ import numpy as np
 from bench_extras import extras
 from bench_report import report
 
+from of3.engines.machine import cores
 from of3.export.pictures import draw_face
-from of3.runtime.pipeline import cores
 
 HERE = Path(__file__).resolve().parent
 ROUNDS = 7
 # Pictures a round: (full, quick).
 CASES = {"aligned_224": (64, 16), "aligned_512": (48, 8), "detect_720p": (16, 4), "landmarks_720p": (6, 2)}
-OURS = ("project", "raw engine", "decode", "resample", "write")
+RAW = ("raw engine", "raw engine, lanes")
+OURS = ("project", *RAW, "decode", "resample", "write")
 ALIGNED = (*OURS, "latency", "raw latency", "PyTorch 1 thread", "PyTorch 2 threads")
 UPSTREAM = "upstream classes"
 
@@ -130,7 +131,7 @@ def measure(case: str, root: Path, work: Path, given: argparse.Namespace) -> Mea
     count = CASES[case][given.quick]
     make_pictures(case, root, work / case, count)
     print(f"bench: {case}, {count} pictures", file=sys.stderr)
-    names = ALIGNED if case.startswith("aligned") else OURS[:2]
+    names = ALIGNED if case.startswith("aligned") else OURS[:3]
     with ExitStack() as owner:
         contestants = {name: Contestant(ours(name, case, root, work), owner) for name in names}
         if given.oracle:

@@ -6,20 +6,26 @@ and prints the seconds that took.  None is measured while another runs.
 
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from timing import Step, serve
 
+from of3.engines.base import CpuShare, Wait
 from of3.engines.bundle import read_bundle
+from of3.engines.machine import cores
 from of3.engines.ort import OrtEngine
 from of3.engines.selfcheck import tensor_of
 from of3.runtime import images, logs, multitask
-from of3.runtime.pipeline import CPU_BATCH, Pipeline, Settings, cores
+from of3.runtime.networks import MULTITASK, Networks, needed_by
+from of3.runtime.pipeline import Pipeline
 from of3.runtime.resample import resample
+from of3.runtime.settings import Settings
+from of3.runtime.stream import delayed
 from of3.runtime.tensor import normalise
-from of3.runtime.types import Failure, Image, Record, Source
+from of3.runtime.types import Failure, Floats, Image, Record, Source
 
 SETTINGS = {
     "aligned": Settings(),
@@ -38,9 +44,7 @@ class Case:
         self.folder = work / name
         self.paths = images.find_images(str(self.folder))
         self.settings = next(value for key, value in SETTINGS.items() if name.startswith(key))
-        self.networks = ["multitask"]
-        self.networks += ["detector"] if self.settings.detect else []
-        self.networks += ["landmarks"] if self.settings.landmarks else []
+        self.networks = needed_by(self.settings)
 
     def decoded(self) -> list[Image]:
         return [images.read_image(Source(path, path)) for path in self.paths]
@@ -62,27 +66,32 @@ def project(case: Case) -> Step:
     return step
 
 
-def raw_engine(case: Case) -> Step:
-    """The networks alone on ready batches: the ceiling of the pipeline."""
-    runs = []
-    for model in case.networks:
-        engine = OrtEngine(case.bundle, model, "cpu", "fp32", cores(), spin=model == case.networks[-1])
-        rows = CPU_BATCH.get(model, 1)
-        card = case.bundle.model(model)
-        height, width = (
-            side if isinstance(side, int) else default
-            for side, default in zip(card.input.shape[2:], (720, 1280), strict=True)
-        )
-        rng = np.random.default_rng(0)
-        batch = tensor_of(rng.integers(0, 256, (rows, height, width, 3), np.uint8), card.input)
-        runs.append((engine, batch, len(case.paths) // rows))
+def raw_engine(lanes: int) -> Callable[[Case], Step]:
+    """The networks alone on ready batches, `lanes` runs side by side: the ceiling of the pipeline."""
 
-    def step() -> None:
-        for engine, batch, count in runs:
-            for _ in range(count):
-                engine.run(batch)
+    def made(case: Case) -> Step:
+        # Batches of 8 are the multitask network's best on all cores, 4 on one; the others do best with 1.
+        rows = 8 if lanes == 1 and case.networks == [MULTITASK] else 0
+        networks = Networks(case.bundle, replace(case.settings, lanes=lanes, batch=rows))
+        ready = [(model, tensors_for(case, model, networks.rows(model))) for model in case.networks]
 
-    return step
+        def started() -> Iterator[Wait]:
+            for model, tensors in ready:
+                for _ in range(len(case.paths) // len(tensors)):
+                    yield networks.start(model, tensors)
+
+        return lambda: [wait() for wait in delayed(started(), lambda: lanes + 2 if lanes > 1 else 1)]
+
+    return made
+
+
+def tensors_for(case: Case, model: str, rows: int) -> list[Floats]:
+    """Noise as a model is fed it."""
+    card = case.bundle.model(model).input
+    sides = zip(card.shape[2:], (720, 1280), strict=True)
+    height, width = (side if isinstance(side, int) else default for side, default in sides)
+    rng = np.random.default_rng(0)
+    return list(tensor_of(rng.integers(0, 256, (rows, height, width, 3), np.uint8), card))
 
 
 def decode(case: Case) -> Step:
@@ -121,10 +130,9 @@ def latency(case: Case) -> Step:
 
 def raw_latency(case: Case) -> Step:
     """The multitask network alone, one ready picture at a time."""
-    engine = OrtEngine(case.bundle, "multitask", "cpu", "fp32", cores(), spin=True)
-    pixels = np.zeros((1, 224, 224, 3), np.uint8)
-    tensor = tensor_of(pixels, case.bundle.model("multitask").input)
-    return lambda: [engine.run(tensor) for _ in case.paths]
+    engine = OrtEngine(case.bundle, "multitask", "cpu", "fp32", CpuShare(cores(), spin=True))
+    (tensor,) = tensors_for(case, "multitask", 1)
+    return lambda: [engine.run(tensor[None]) for _ in case.paths]
 
 
 def users_script(threads: int) -> Callable[[Case], Step]:
@@ -177,7 +185,8 @@ def users_script(threads: int) -> Callable[[Case], Step]:
 
 CONTESTANTS = {
     "project": project,
-    "raw engine": raw_engine,
+    "raw engine": raw_engine(lanes=1),
+    "raw engine, lanes": raw_engine(lanes=cores()),
     "decode": decode,
     "resample": resampling,
     "write": writing,

@@ -18,12 +18,13 @@ import onnxruntime
 from onnx import TensorProto, helper
 from timing import median_s
 
+from of3.engines.base import CpuShare
 from of3.engines.bundle import read_bundle
+from of3.engines.machine import cores
 from of3.engines.ort import OrtEngine
 from of3.engines.selfcheck import tensor_of
 from of3.export.pictures import draw_face
 from of3.runtime import detect
-from of3.runtime.pipeline import cores
 from of3.runtime.resample import resample
 
 REPEATS = 7
@@ -172,7 +173,7 @@ def peak_share(root: Path) -> Iterator[Figure]:
         ("landmarks", 1, (256, 256)),
         ("detector", 1, (720, 1280)),
     ):
-        engine = OrtEngine(bundle, name, "cpu", "fp32", cores(), spin=True)
+        engine = OrtEngine(bundle, name, "cpu", "fp32", CpuShare(cores(), spin=True))
         batch = np.zeros((rows, 3, *size), np.float32)
         rate = gflop(bundle.model(name).files["fp32"].path, batch.shape) / median_s(partial(engine.run, batch))
         engine.close()
@@ -185,7 +186,7 @@ def growth(root: Path) -> Iterator[Figure]:
     bundle = read_bundle(root / "weights" / "of3_bundle")
     card = bundle.model("multitask").input
     for threads in sorted({1, cores()}):
-        engine = OrtEngine(bundle, "multitask", "cpu", "fp32", threads, spin=True)
+        engine = OrtEngine(bundle, "multitask", "cpu", "fp32", CpuShare(threads, spin=True))
         for rows in BATCHES:
             batch = tensor_of(np.zeros((rows, 224, 224, 3), np.uint8), card)
             cost_ms = 1e3 * median_s(partial(engine.run, batch)) / rows
@@ -194,7 +195,7 @@ def growth(root: Path) -> Iterator[Figure]:
     for side in SIDES_PX:
         cost_ms = 1e3 * median_s(partial(resample, draw_face(1, side), 224))
         yield Figure(f"growth: resample, {side} px square", cost_ms, "ms")
-    engine = OrtEngine(bundle, "detector", "cpu", "fp32", cores(), spin=True)
+    engine = OrtEngine(bundle, "detector", "cpu", "fp32", CpuShare(cores(), spin=True))
     for height, width in DETECTOR_SIZES_PX:
         cost_ms = 1e3 * median_s(partial(engine.run, np.zeros((1, 3, height, width), np.float32)))
         yield Figure(f"growth: detector, {width}x{height}", cost_ms, "ms")

@@ -18,7 +18,7 @@ import numpy as np
 from timing import median_s
 
 from of3.engines import cuda, machine, plan, trt
-from of3.engines.base import Engine, EngineFailed, EngineUnavailable, Floats
+from of3.engines.base import CpuShare, Engine, EngineFailed, EngineUnavailable, Floats
 from of3.engines.bundle import Bundle, ModelCard, read_bundle
 from of3.engines.ort import OrtEngine
 from of3.engines.trt import TrtEngine
@@ -91,11 +91,11 @@ def build_plans(bundle: Bundle, max_batch: int) -> None:
 
 def openers(bundle: Bundle, card: ModelCard, without_gpu: bool) -> Iterator[tuple[str, Opener]]:
     """Everything that may run a model, by a name for where it does not open."""
-    yield "cpu fp32", partial(OrtEngine, bundle, card.name, "cpu", "fp32", threads=0, spin=True)
+    yield "cpu fp32", partial(OrtEngine, bundle, card.name, "cpu", "fp32", CpuShare(0, spin=True))
     for precision in () if without_gpu else card.files:
         yield (
             f"cuda {precision}",
-            partial(OrtEngine, bundle, card.name, "cuda", precision, threads=0, spin=False),
+            partial(OrtEngine, bundle, card.name, "cuda", precision, CpuShare(0)),
         )
         yield f"tensorrt {precision}", partial(TrtEngine, bundle, card.name, precision, is_tf32_allowed=False)
 
@@ -129,7 +129,7 @@ def pictures(card: ModelCard, model: Model, of3_root: Path) -> Floats:
 
 
 def reference(bundle: Bundle, card: ModelCard, inputs: Floats) -> Mapping[str, Floats]:
-    engine = OrtEngine(bundle, card.name, "cpu", "fp32", threads=0, spin=True)
+    engine = OrtEngine(bundle, card.name, "cpu", "fp32", CpuShare(0, spin=True))
     found = one_by_one(engine, inputs)
     engine.close()
     return found

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from of3.engines.base import BatchRefused, EngineFailed, EngineUnavailable
+from of3.engines.base import BatchRefused, CpuShare, EngineFailed, EngineUnavailable
 from of3.engines.bundle import read_bundle
 from of3.engines.fallback import Candidate, Fallback
 from of3.engines.ort import OrtEngine
@@ -44,7 +44,7 @@ def unavailable():
 
 @pytest.fixture
 def cpu(bundle_folder):
-    opened = OrtEngine(read_bundle(bundle_folder), "multitask", "cpu", "fp32", threads=2, spin=False)
+    opened = OrtEngine(read_bundle(bundle_folder), "multitask", "cpu", "fp32", CpuShare(2))
     yield opened
     opened.close()
 

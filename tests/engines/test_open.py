@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from of3.engines.base import EngineUnavailable
+from of3.engines.base import CpuShare, EngineUnavailable
 from of3.engines.bundle import BundleError, read_bundle
 from of3.engines.machine import has_nvidia_device
 from of3.engines.open import Choice, kinds_for, open_engine, precision_for
@@ -11,7 +11,7 @@ no_gpu = pytest.mark.skipif(has_nvidia_device(), reason="this machine has a GPU"
 
 
 def opened(folder, model="detector", **choice):
-    return open_engine(read_bundle(folder), model, Choice(**choice), threads=1, spin=False)
+    return open_engine(read_bundle(folder), model, Choice(**choice), CpuShare(1))
 
 
 def test_cpu_opens_without_refusals(bundle_folder):

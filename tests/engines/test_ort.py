@@ -3,7 +3,7 @@ import onnxruntime
 import pytest
 
 from of3.engines import machine, ort
-from of3.engines.base import EngineFailed, EngineUnavailable
+from of3.engines.base import CpuShare, EngineFailed, EngineUnavailable
 from of3.engines.bundle import read_bundle
 
 MODELS = ("multitask", "landmarks")
@@ -43,7 +43,7 @@ def test_tf32_and_the_kernel_search_are_as_asked():
 
 def test_an_error_while_running_is_one_clear_exception(bundle_folder):
     """A picture of no rows: the card allows it, the graph does not."""
-    engine = ort.OrtEngine(read_bundle(bundle_folder), "detector", "cpu", "fp32", threads=1, spin=False)
+    engine = ort.OrtEngine(read_bundle(bundle_folder), "detector", "cpu", "fp32", CpuShare(1))
     with pytest.raises(EngineFailed, match=r"onnxruntime .* CPU fp32: "):
         engine.run(np.zeros((1, 3, 0, 8), np.float32))
     engine.close()

@@ -9,8 +9,10 @@ import pytest
 from of3.engines import machine
 from of3.engines.base import EngineFailed
 from of3.engines.fallback import Candidate, Fallback
-from of3.runtime import pipeline as pipelines
-from of3.runtime.pipeline import MULTITASK, Pipeline
+from of3.runtime import networks
+from of3.runtime.networks import MULTITASK
+from of3.runtime.pipeline import Pipeline
+from of3.runtime.settings import Settings
 
 no_gpu = pytest.mark.skipif(machine.has_nvidia_device(), reason="this machine has a GPU")
 
@@ -97,16 +99,16 @@ class Broken:
 
 def breaking(monkeypatch, has_next):
     """Let the multitask engine of every pipeline break in its third batch."""
-    opened = pipelines.open_engine
+    opened = networks.open_engine
 
-    def open_engine(bundle, model, choice, **options):
-        engine = opened(bundle, model, choice, **options)
+    def open_engine(bundle, model, choice, share):
+        engine = opened(bundle, model, choice, share)
         if model != MULTITASK:
             return engine
         candidates = [Candidate("tensorrt", "bf16", lambda: Broken(engine))]
         return Fallback(model, candidates + [Candidate("cpu", "fp32", lambda: engine)] * has_next)
 
-    monkeypatch.setattr(pipelines, "open_engine", open_engine)
+    monkeypatch.setattr(networks, "open_engine", open_engine)
 
 
 def test_an_engine_that_breaks_in_mid_run_loses_no_row(run, out, monkeypatch, caplog):
@@ -134,8 +136,8 @@ def test_two_slots_keep_the_order(bundle_folder, standin_root, monkeypatch):
     with Pipeline.open(bundle_folder) as pipeline:
         want = [result.source for result in pipeline.run(mixed)]
     breaking(monkeypatch, has_next=True)
-    with Pipeline.open(bundle_folder, pipelines.Settings(batch=2)) as pipeline:
-        assert pipeline.engines[MULTITASK].slots == 2
+    with Pipeline.open(bundle_folder, Settings(batch=2)) as pipeline:
+        assert pipeline.networks.slots(MULTITASK) == 2
         assert [result.source for result in pipeline.run(mixed)] == want == [str(path) for path in mixed]
 
 

@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from of3.runtime.pipeline import Pipeline, Settings
+from of3.engines.machine import cores
+from of3.runtime.pipeline import Pipeline
+from of3.runtime.settings import Settings
 from of3.runtime.types import Failure, Record
 
 
@@ -81,11 +83,12 @@ def test_results_come_before_the_input_ends_and_little_is_read_ahead(bundle_fold
     taken = itertools.count()
     endless = (np.full((32, 32, 3), next(taken) % 256, np.uint8) for _ in itertools.count())
     with Pipeline.open(bundle_folder, Settings(batch=4, workers=2)) as pipeline:
+        slots = pipeline.networks.slots("multitask")
         results = pipeline.run(endless)
         for _ in range(8):
             next(results)
         results.close()
-    assert next(taken) <= 8 + 4 + 4 + 2 + 2  # given, in the next batch, ahead
+    assert next(taken) <= 8 + 4 * slots + 4 + 2 + 2  # given, in the networks, ahead
 
 
 def test_memory_does_not_grow_with_the_number_of_pictures(bundle_folder):
@@ -106,18 +109,50 @@ def test_a_closed_pipeline_leaves_no_thread(bundle_folder, pictures):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("of3")]
 
 
+def options(pipeline):
+    """Threads of a run, and whether they spin, by model."""
+    sessions = {model: each._opened[0][1]._session for model, each in pipeline.networks.engines.items()}
+    return {
+        model: (
+            session.get_session_options().intra_op_num_threads,
+            session.get_session_options().get_session_config_entry("session.intra_op.allow_spinning"),
+        )
+        for model, session in sessions.items()
+    }
+
+
 @pytest.mark.parametrize(
-    ("settings", "busiest"), [(Settings(), "multitask"), (Settings(landmarks=True), "landmarks")]
+    ("settings", "busiest"),
+    [(Settings(lanes=1), "multitask"), (Settings(lanes=1, landmarks=True), "landmarks")],
 )
-def test_only_the_busiest_networks_threads_spin(bundle_folder, settings, busiest):
+def test_with_one_lane_only_the_busiest_networks_threads_spin(bundle_folder, settings, busiest):
     with Pipeline.open(bundle_folder, settings) as pipeline:
-        spinning = {
-            model: engine._opened[0][1]
-            ._session.get_session_options()
-            .get_session_config_entry("session.intra_op.allow_spinning")
-            for model, engine in pipeline.engines.items()
-        }
-    assert [model for model, spins in spinning.items() if spins == "1"] == [busiest]
+        found = options(pipeline)
+    assert [model for model, (_, spins) in found.items() if spins == "1"] == [busiest]
+    assert {threads for threads, _ in found.values()} == {cores()}
+
+
+def test_side_by_side_runs_take_a_core_each_and_none_spins(bundle_folder):
+    with Pipeline.open(bundle_folder, Settings(landmarks=True)) as pipeline:
+        assert set(options(pipeline).values()) == {(1, "0")}
+
+
+def test_pictures_that_come_alone_get_all_cores(bundle_folder, pictures):
+    arrays = [cv2.imread(str(path)) for path in pictures[:3]]
+    with Pipeline.open(bundle_folder) as pipeline:
+        together = [values(record) for record in pipeline.run(arrays)]
+        alone = [values(record) for pixels in arrays for record in pipeline.run([pixels])]
+        assert options(pipeline._alone) == {"multitask": (cores(), "1")}
+    np.testing.assert_allclose(alone, together, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 5])
+def test_lanes_change_nothing(bundle_folder, pictures, lanes):
+    with Pipeline.open(bundle_folder) as pipeline:
+        want = [values(record) for record in pipeline.run(pictures)]
+    with Pipeline.open(bundle_folder, Settings(lanes=lanes, landmarks=True)) as pipeline:
+        got = [values(record) for record in pipeline.run(pictures)]
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-6)
 
 
 # -- with the real detector -------------------------------------------------------------------------------

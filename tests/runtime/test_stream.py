@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from of3.runtime.stream import batches, ordered_map
+from of3.runtime.stream import batches, delayed, ordered_map, peek
 
 
 @pytest.fixture
@@ -44,3 +44,28 @@ def test_work_runs_on_the_pool(pool):
 def test_batches_are_full_but_for_the_last():
     assert list(batches(range(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
     assert list(batches([], 3)) == []
+
+
+def test_an_item_is_given_out_once_enough_are_in_hand():
+    made = []
+    items = delayed((made.append(i) or i for i in range(5)), lambda: 3)
+    assert next(items) == 0
+    assert made == [0, 1, 2]
+    assert list(items) == [1, 2, 3, 4]
+
+
+def test_a_window_that_shrinks_gives_out_what_it_holds():
+    size = [3]
+    items = delayed(range(5), lambda: size[0])
+    assert next(items) == 0
+    size[0] = 1
+    assert list(items) == [1, 2, 3, 4]
+
+
+def test_a_peek_takes_no_more_than_it_shows_and_loses_nothing():
+    source = iter(range(5))
+    first, rest = peek(source, 2)
+    assert first == [0, 1]
+    assert next(source) == 2
+    assert list(rest) == [0, 1, 3, 4]
+    assert peek([], 2)[0] == []

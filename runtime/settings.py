@@ -1,0 +1,23 @@
+"""What a pipeline does, and where."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a pipeline does.  Zero means "as many as suit the machine"."""
+
+    device: str = "cpu"  # "cuda" falls back to "cpu"
+    engine: str = "auto"  # or "tensorrt", "cuda", "cpu": where to begin
+    is_required: bool = False  # no falling back
+    precision: str = "fp32"  # of GPU engines
+    tf32: bool = False  # of GPU engines: fp32 products may be rounded to TF32
+    gaze_order: str = "seed"  # or "measured", where the export found one
+    detect: bool = False  # find the face first; otherwise a picture is a face
+    landmarks: bool = False
+    detector_resize: float = 1.0
+    batch: int = 0
+    workers: int = 0
+    # CPU runs side by side, one core each: most pictures a second.  1: one run at a time on all cores, the
+    # least time for one picture.
+    lanes: int = 0
