@@ -159,6 +159,9 @@ def _open(
         raise EngineUnavailable(f"{provider[0]} does not open {card.name} {precision}: {error}") from error
     if session.get_providers()[0] != provider[0]:
         raise EngineUnavailable(f"onnxruntime replaced {provider[0]} by {session.get_providers()[0]}")
+    # Falling back is ours to do and to tell of; onnxruntime keeps the graph, 100 MB, for doing it itself.
+    session.disable_fallback()
+    session._model_bytes = None
     return session
 
 

@@ -20,19 +20,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 from bench_extras import extras
-from bench_report import report
+from bench_growth import curves
+from bench_report import RAW, UPSTREAM, report
 
 from of3.engines.machine import cores
 from of3.export.pictures import draw_face
 
 HERE = Path(__file__).resolve().parent
-ROUNDS = 7
+ROUNDS, QUICK_ROUNDS = 7, 4
 # Pictures a round: (full, quick).
 CASES = {"aligned_224": (64, 16), "aligned_512": (48, 8), "detect_720p": (16, 4), "landmarks_720p": (6, 2)}
-RAW = ("raw engine", "raw engine, lanes")
 OURS = ("project", *RAW, "decode", "resample", "write")
 ALIGNED = (*OURS, "latency", "raw latency", "PyTorch 1 thread", "PyTorch 2 threads")
-UPSTREAM = "upstream classes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +90,9 @@ def main() -> int:
     work = given.work.resolve()
     root = make_root(work, given.faces)
     measured = [measure(case, root, work, given) for case in CASES]
-    figures = extras(root, work, given.quick)
-    text = report(measured, figures, machine(), given.out.with_suffix(".svg"), given.quick)
+    figures = extras(root, work, given.oracle, given.quick)
+    grown = [] if given.quick else list(curves(root, work))
+    text = report(measured, figures, grown, machine(), given.out, given.quick)
     given.out.write_text(text)
     print(text)
     return 0
@@ -140,7 +140,7 @@ def measure(case: str, root: Path, work: Path, given: argparse.Namespace) -> Mea
         for contestant in contestants.values():
             contestant.wait_until_warm()  # nothing is measured while another still starts
         seconds: dict[str, list[float]] = {name: [] for name in contestants}
-        for _ in range(ROUNDS):
+        for _ in range(QUICK_ROUNDS if given.quick else ROUNDS):
             for name, contestant in contestants.items():
                 seconds[name].append(contestant.run_s())
     return Measured(case, count, seconds)

@@ -1,4 +1,4 @@
-"""Figures of tools/bench.py that are no race: starting, memory, scanning, growth, share of the peak."""
+"""Figures of tools/bench.py that are no race: starting, memory, sizes, scanning, share of the peak."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,16 +22,8 @@ from of3.engines.base import CpuShare
 from of3.engines.bundle import read_bundle
 from of3.engines.machine import cores
 from of3.engines.ort import OrtEngine
-from of3.engines.selfcheck import tensor_of
-from of3.export.pictures import draw_face
-from of3.runtime import detect
-from of3.runtime.resample import resample
 
 REPEATS = 7
-FACES = (1, 4, 16, 64)
-BATCHES = (1, 2, 4, 8, 16, 32)
-SIDES_PX = (128, 256, 512, 1024, 2048)
-DETECTOR_SIZES_PX = ((180, 320), (360, 640), (720, 1280), (1080, 1920))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +42,10 @@ class Figure:
         return self.value >= self.limit if self.is_at_least else self.value <= self.limit
 
 
-def extras(root: Path, work: Path, is_quick: bool) -> list[Figure]:
-    found = [import_time(), first_row(root, work / "aligned_224", 3 if is_quick else REPEATS)]
+def extras(root: Path, work: Path, oracle: str | None, is_quick: bool) -> list[Figure]:
+    found = [import_time(), first_row(root, work / "aligned_224", 3 if is_quick else REPEATS), *sizes(oracle)]
     if not is_quick:
-        found += [*folders(root, work), scanning(work), *peak_share(root), *growth(root)]
+        found += [*folders(root, work), scanning(work), *processes(root, work), *peak_share(root)]
     return found
 
 
@@ -107,15 +99,61 @@ def linked(work: Path, name: str, count: int) -> Path:
 
 
 def folders(root: Path, work: Path) -> Iterator[Figure]:
-    """1 000 pictures before and after 10 000."""
+    """1 000 and 10 000 pictures in turn."""
     small, large = linked(work, "n1000", 1000), linked(work, "n10000", 10_000)
-    before = run_folder(root, small)
-    rate, peak = run_folder(root, large)
-    after = run_folder(root, small)
-    yield Figure("peak memory at 1 000 images", max(before[1], after[1]), "MB", 550)
-    yield Figure("peak memory at 10 000 images", peak, "MB", 550)
-    yield Figure("growth of peak memory from 1 000 to 10 000", peak - max(before[1], after[1]), "MB", 5)
-    yield Figure("rate at 10 000 / rate at 1 000", 2 * rate / (before[0] + after[0]), "x", 0.97, True)
+    rounds = [(run_folder(root, small), run_folder(root, large)) for _ in range(REPEATS)]
+    peaks = [[peak for _, peak in runs] for runs in zip(*rounds, strict=True)]
+    at_small, at_large = map(statistics.median, peaks)
+    ratio = statistics.median(long[0] / short[0] for short, long in rounds)
+    yield Figure("peak memory at 1 000 images", at_small, "MB", 550)
+    yield Figure("peak memory at 10 000 images", at_large, "MB", 550)
+    yield Figure("growth of peak memory from 1 000 to 10 000", at_large - at_small, "MB", 5)
+    yield Figure("rate at 10 000 / rate at 1 000", ratio, "x", 0.97, True)
+
+
+def processes(root: Path, work: Path) -> Iterator[Figure]:
+    """Cores as lanes of one process against a process a core, over the same pictures."""
+    folder = linked(work, "n1000", 1000)
+    paths = sorted(str(path) for path in folder.iterdir())
+    parts = [paths[number :: cores()] for number in range(cores())]
+    ratios = []
+    for _ in range(REPEATS):
+        (together,) = run_parts(root, [paths], cores())
+        ratios.append(together / max(run_parts(root, parts, 1)))
+    yield Figure(f"{cores()} processes of one lane / one process of {cores()}", statistics.median(ratios), "x")
+
+
+def run_parts(root: Path, parts: Sequence[Sequence[str]], lanes: int) -> list[float]:
+    """Seconds each of some processes, started at once, takes for its pictures once it is open."""
+    code = (
+        "import sys, time; from of3.runtime.pipeline import Pipeline\n"
+        "from of3.runtime.settings import Settings\n"
+        "pipeline = Pipeline.open(sys.argv[1], Settings(lanes=int(sys.argv[2]), workers=1, batch=4))\n"
+        "paths = sys.stdin.read().split(); start = time.perf_counter()\n"
+        "print(sum(1 for _ in pipeline.run(paths)) and time.perf_counter() - start)"
+    )
+    command = [sys.executable, "-c", code, str(root / "weights" / "of3_bundle"), str(lanes)]
+    started = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in parts
+    ]
+    for process, part in zip(started, parts, strict=True):
+        assert process.stdin is not None
+        process.stdin.write("\n".join(part))
+        process.stdin.close()
+    return [float(process.stdout.read()) for process in started if process.stdout is not None]
+
+
+def sizes(oracle: str | None) -> Iterator[Figure]:
+    """Installed packages that this project needs to run, and upstream's, where an environment has them."""
+    for name, python, package in (
+        ("lean environment, of3[cpu]", sys.executable, "of3[cpu]"),
+        ("upstream's requirements", oracle, "openface-test"),
+    ):
+        if python is not None:
+            script = str(Path(__file__).with_name("bench_size.py"))
+            size, missing = json.loads(subprocess.check_output([python, script, package]))
+            note = f", without {', '.join(missing)}, not installed" if missing else ""
+            yield Figure(f"{name}{note}", size / 1e6, "MB")
 
 
 def scanning(work: Path) -> Figure:
@@ -126,7 +164,7 @@ def scanning(work: Path) -> Figure:
         "from of3.runtime.types import Source; first = images.find_images(sys.argv[1])[0]; "
         "images.read_image(Source(first, first)); print(time.perf_counter() - start)"
     )
-    times = [float(subprocess.check_output([sys.executable, "-c", code, str(folder)])) for _ in range(3)]
+    times = [float(subprocess.check_output([sys.executable, "-c", code, str(folder)])) for _ in range(REPEATS)]
     return Figure("200 000 files: scan, sort, first decode", statistics.median(times), "s", 3.0)
 
 
@@ -179,41 +217,3 @@ def peak_share(root: Path) -> Iterator[Figure]:
         engine.close()
         yield Figure(f"{name}, batch {rows}", rate, "GFLOP/s")
         yield Figure(f"{name}, batch {rows}: of the peak", rate / peak, "x")
-
-
-def growth(root: Path) -> Iterator[Figure]:
-    """How the cost of each part grows with what it is given."""
-    bundle = read_bundle(root / "weights" / "of3_bundle")
-    card = bundle.model("multitask").input
-    for threads in sorted({1, cores()}):
-        engine = OrtEngine(bundle, "multitask", "cpu", "fp32", CpuShare(threads, spin=True))
-        for rows in BATCHES:
-            batch = tensor_of(np.zeros((rows, 224, 224, 3), np.uint8), card)
-            cost_ms = 1e3 * median_s(partial(engine.run, batch)) / rows
-            yield Figure(f"growth: multitask, threads {threads}, batch {rows}", cost_ms, "ms an image")
-        engine.close()
-    for side in SIDES_PX:
-        cost_ms = 1e3 * median_s(partial(resample, draw_face(1, side), 224))
-        yield Figure(f"growth: resample, {side} px square", cost_ms, "ms")
-    engine = OrtEngine(bundle, "detector", "cpu", "fp32", CpuShare(cores(), spin=True))
-    for height, width in DETECTOR_SIZES_PX:
-        cost_ms = 1e3 * median_s(partial(engine.run, np.zeros((1, 3, height, width), np.float32)))
-        yield Figure(f"growth: detector, {width}x{height}", cost_ms, "ms")
-    engine.close()
-    for count in FACES:
-        yield Figure(f"growth: decoding and NMS, {count} faces", 1e3 * decoding_s(count), "ms")
-
-
-def decoding_s(count: int) -> float:
-    """Of detector outputs in which `count` faces of 20 candidates each stand out, at 1280x720."""
-    height, width = DETECTOR_SIZES_PX[2]
-    prior = detect.priors(height, width)
-    rng = np.random.default_rng(0)
-    conf = np.zeros((1, len(prior), 2), np.float32)
-    conf[0, rng.choice(len(prior), 20 * count, replace=False), 1] = rng.uniform(0.5, 1, 20 * count)
-    outputs = {
-        "conf": conf,
-        "loc": np.zeros((1, len(prior), 4), np.float32),
-        "landms": np.zeros((1, len(prior), 10), np.float32),
-    }
-    return median_s(partial(detect.faces, outputs, height, width, 1.0))

@@ -3,29 +3,34 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from bench_extras import Figure
+from bench_growth import Curve
 
 if TYPE_CHECKING:
     from bench import Measured
 
 UPSTREAM = "upstream classes"
+RAW = ("raw engine", "raw engine, lanes")
 GROWTH = """\
-One part alone each. **Images**: see the targets: neither rate nor memory changes with their number; the
-multitask network is the limit. **Batch**: its cost an image falls up to about 4 images and then stays.
-**Threads**: below. **Image size**: resampling and the detector grow with the pixels they are fed
-(`--detector_resize` feeds fewer); the multitask network is always fed 224 px. **Faces**: only the best of a
-picture is analysed, so that the networks do not grow with them; decoding and NMS do."""
+One thing grows at a time. *Exponent*: the slope of the upper half in the log-log plane; 1 is proportional, 0 is
+constant. All is drawn in the figure, the ends stand in the table."""
 
 
 def report(
-    measured: Sequence["Measured"], figures: Sequence[Figure], machine: str, chart: Path, is_quick: bool
+    measured: Sequence["Measured"],
+    figures: Sequence[Figure],
+    grown: Sequence[Curve],
+    machine: str,
+    page: Path,
+    is_quick: bool,
 ) -> str:
-    """Markdown; the chart is written to `chart`."""
+    """Markdown; the charts are written beside `page`."""
     by_case = {each.case: each for each in measured}
     goals = [*races(by_case), *(figure for figure in figures if figure.limit is not None)]
+    chart, growth = page.with_suffix(".svg"), page.with_name(f"{page.stem}_growth.svg")
     draw(measured, chart)
     note = "  **--quick: rough.**" if is_quick else ""
     parts = [
@@ -38,11 +43,11 @@ def report(
         "## Images a second",
         rate_table(measured),
         "## Other figures",
-        figure_table([figure for figure in figures if figure.limit is None and "growth" not in figure.name]),
+        figure_table([figure for figure in figures if figure.limit is None]),
     ]
-    grown = [figure for figure in figures if figure.name.startswith("growth: ")]
     if grown:
-        parts += ["## Growth", GROWTH, figure_table(grown)]
+        draw_growth(grown, growth)
+        parts += ["## Growth", GROWTH, f"![growth]({growth.name})", growth_table(grown)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -50,7 +55,7 @@ def races(by_case: dict[str, "Measured"]) -> Iterator[Figure]:
     """The ratios that have targets."""
     small, large = by_case["aligned_224"], by_case["aligned_512"]
     for name, race, limit in (("224", small, 0.92), ("512", large, 0.75)):
-        best = max(("raw engine", "raw engine, lanes"), key=race.rate)
+        best = max(RAW, key=race.rate)
         yield Figure(f"aligned {name} px: project / {best}", race.ratio("project", best), "x", limit, True)
     yield Figure(
         "aligned 224 px: project / PyTorch, 1 thread",
@@ -89,29 +94,59 @@ def rate_table(measured: Sequence["Measured"]) -> str:
 
 
 def figure_table(figures: Sequence[Figure]) -> str:
-    lines = [
-        f"| {figure.name.removeprefix('growth: ')} | {figure.value:.3g} {figure.unit} |" for figure in figures
-    ]
+    lines = [f"| {figure.name} | {figure.value:.3g} {figure.unit} |" for figure in figures]
     return "\n".join(["| figure | |", "|---|---|", *lines])
+
+
+def growth_table(grown: Sequence[Curve]) -> str:
+    lines = ["| what grows | cost | from | to | exponent | set by |", "|---" * 6 + "|"]
+    for curve in grown:
+        first, *_, last = (f"{y:.3g} at {x:g}" for x, y in curve.points.items())
+        lines.append(
+            f"| {curve.axis} | {curve.name} | {first} | {last} | {curve.exponent:.2f} | {curve.limit} |"
+        )
+    return "\n".join(lines)
+
+
+def plots() -> Any:
+    """pyplot, drawing SVG that is the same for the same numbers."""
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "of3"
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def draw_growth(grown: Sequence[Curve], path: Path) -> None:
+    """One log-log panel for each thing that grows."""
+    plt = plots()
+    axes_of = {axis: [curve for curve in grown if curve.axis == axis] for axis in {c.axis: 0 for c in grown}}
+    figure, panels = plt.subplots(2, -(-len(axes_of) // 2), figsize=(12, 7))
+    for panel, (axis, group) in zip(panels.flat, axes_of.items(), strict=False):
+        for curve in group:
+            panel.loglog(list(curve.points), list(curve.points.values()), "o-", label=curve.name)
+        panel.set_xlabel(axis)
+        panel.legend(fontsize=7)
+        panel.grid(visible=True, which="both", alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path)
+    plt.close(figure)
 
 
 def draw(measured: Sequence["Measured"], path: Path) -> None:
     """Bars of images a second, relative to the project's, one group a case."""
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "of3"
-    from matplotlib import pyplot as plt
-
-    shown = ("project", "raw engine", "PyTorch 1 thread", "PyTorch 2 threads", UPSTREAM)
+    plt = plots()
+    shown = ("project", *RAW, "PyTorch 1 thread", "PyTorch 2 threads", UPSTREAM)
     figure, axes = plt.subplots(figsize=(8, 4))
     for index, name in enumerate(shown):
         points = [
-            (position + index * 0.16, each.rate(name) / each.rate("project"))
+            (position + index * 0.14, each.rate(name) / each.rate("project"))
             for position, each in enumerate(measured)
             if name in each.seconds
         ]
         if points:
-            axes.bar([x for x, _ in points], [y for _, y in points], 0.15, label=name)
-    axes.set_xticks([position + 0.32 for position in range(len(measured))], [each.case for each in measured])
+            axes.bar([x for x, _ in points], [y for _, y in points], 0.13, label=name)
+    axes.set_xticks([position + 0.35 for position in range(len(measured))], [each.case for each in measured])
     axes.set_ylabel("images a second, project = 1")
     axes.legend()
     figure.tight_layout()
