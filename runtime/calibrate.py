@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from of3.engines.bundle import Bundle
-from of3.runtime.images import decode, read_bytes
+from of3.runtime.decoding import decode
+from of3.runtime.images import read_bytes
 from of3.runtime.types import Floats, Image, PictureError
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def read_pictures(folder: Path, aus: Sequence[int]) -> tuple[list[Image], dict[s
     for name in picture_names(aus):
         try:
             content = read_bytes(str(folder / name))
-            images.append(Image(name, decode(content)))
+            images.append(Image(name, decode(content).pixels))
         except PictureError as error:
             raise PictureError(f"{folder / name}: {error}") from error
         digests[name] = hashlib.sha256(content).hexdigest()

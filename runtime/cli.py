@@ -2,10 +2,12 @@
 
 import importlib.metadata
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from of3.runtime import MAX_PIXELS_VARIABLE
 from of3.runtime.options import CommandLine, parse, parser
 from of3.runtime.types import RunBroken, RunError
 
@@ -53,6 +55,7 @@ def _start(command: CommandLine, prog: str, help_file: Path | None) -> int:
         return 0
     try:
         options = command.options()
+        os.environ[MAX_PIXELS_VARIABLE] = str(options.max_pixels)  # before OpenCV is imported
         from of3.runtime.job import run  # numpy, OpenCV and the engines, not needed for the help
 
         return run(options)

@@ -25,7 +25,7 @@ MIN_CONFIDENCE = 0.5
 def scene(image: Image, card: InputCard, factor: float) -> Scene:
     """An image resized by `factor` and normalised for the detector."""
     pixels = image.pixels if factor == 1.0 else _resized(image.pixels.astype(np.float32), factor)
-    return Scene(image.source, image.pixels, normalise(planes_of(pixels), card))
+    return Scene(image, normalise(planes_of(pixels), card))
 
 
 def _resized(pixels: Floats, factor: float) -> Floats:

@@ -96,6 +96,7 @@ def _settings(options: Options, bundle: Bundle) -> Settings:
         detect=not options.skip_detect,
         landmarks=options.landmarks and has_landmarks,
         detector_resize=options.detector_resize,
+        reject_damaged=options.reject_damaged,
         batch=options.batch,
         workers=options.workers,
         lanes=machine.cores(),

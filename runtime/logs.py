@@ -110,6 +110,8 @@ class RunLogs:
             self._errors.write([result.source, result.stage, result.reason])
             self._rows.write(failure_row(result))
             return
+        if result.damage:
+            self._errors.write([result.source, "read", f"damaged: {result.damage}"])
         self._write_files(self._per_image / stem, result)
         if self._full is not None:
             self._full.write(full_row(result, self._options.emotion_topk))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from of3.runtime import MAX_PIXELS
 from of3.runtime.types import RunError
 
 ON = {"on", "1", "true", "yes", "y"}
@@ -50,6 +51,8 @@ class Options:
     amp: bool
     dtype: str
     tf32: bool
+    max_pixels: int
+    reject_damaged: bool
     batch: int  # 0: auto
     workers: int  # 0: auto
     skip_detect: bool
@@ -161,6 +164,14 @@ def _add_io(made: argparse.ArgumentParser) -> None:
     group.add_argument("--aligned", metavar="DIR", help="images to process, searched recursively (required)")
     group.add_argument("--logs", metavar="DIR", help="log root (required)")
     group.add_argument("--override", action="store_true", help="start the tables anew instead of appending")
+    group.add_argument(
+        "--max_pixels",
+        type=count,
+        default=MAX_PIXELS,
+        metavar="N",
+        help=f"larger pictures fail before they are decoded ({MAX_PIXELS})",
+    )
+    _switch(group, "--reject_damaged", False, "damaged JPEGs fail, even where they can be decoded")
     group.add_argument("--of3_root", metavar="DIR", help="OpenFace-3.0 folder (required)")
     group.add_argument("--weights", metavar="DIR", help="weights (<of3_root>/weights)")
     group.add_argument("--bundle", metavar="DIR", help="exported bundle (<weights>/of3_bundle)")

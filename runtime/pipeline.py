@@ -145,14 +145,14 @@ class Pipeline:
 
     def _from_wholes(self, sources: Iterable[Source]) -> Iterator[Sample | Failure]:
         """Every picture is a face: read and resample in one go, so that no decoded picture waits."""
-        read = attempt("read", images.read_image)
+        read = attempt("read", self._read)
         prepare = attempt("resample", self._whole)
         ahead = self._ahead + self.networks.rows(MULTITASK)
         return self._threads(lambda source: prepare(read(source)), sources, ahead)
 
     def _from_faces(self, sources: Iterable[Source]) -> Iterator[Sample | Failure]:
         """Read, detect, crop and resample; the detector runs between its two rounds of threads."""
-        read, frame = attempt("read", images.read_image), attempt("detect", self._scene)
+        read, frame = attempt("read", self._read), attempt("detect", self._scene)
         scenes = self._threads(lambda source: frame(read(source)), sources, self._ahead)
         searched = map(attempt("detect", self._search), scenes)
         awaited = delayed(searched, partial(self.networks.slots, DETECTOR))
@@ -161,6 +161,12 @@ class Pipeline:
 
     def _threads(self, step: Callable[[A], B], items: Iterable[A], ahead: int) -> Iterator[B]:
         return ordered_map(self._pool, step, items, ahead)
+
+    def _read(self, source: Source) -> Image:
+        image = images.read_image(source)
+        if image.damage and self.settings.reject_damaged:
+            raise PictureError(f"damaged: {image.damage}")
+        return image
 
     def _scene(self, image: Image) -> Scene:
         card = self.bundle.model(DETECTOR).input
@@ -176,15 +182,16 @@ class Pipeline:
         face = detect.best_face(found)
         if face is None and self.settings.detect:
             raise PictureError("no face")
-        return Located(scene.source, scene.pixels, face)
+        return Located(scene.image, face)
 
     def _whole(self, image: Image) -> Sample:
-        return self._sample(Located(image.source, image.pixels, None))
+        return self._sample(Located(image, None))
 
     def _sample(self, located: Located) -> Sample:
         face = located.face if self.settings.detect else None
-        pixels = located.pixels if face is None else crop.crop(located.pixels, face)
-        return Sample(located.source, self._face_tensor(pixels), face, self._patch(located))
+        image = located.image
+        pixels = image.pixels if face is None else crop.crop(image.pixels, face)
+        return Sample(image.source, image.damage, self._face_tensor(pixels), face, self._patch(located))
 
     def _face_tensor(self, pixels: Pixels) -> Floats:
         return normalise(resample(pixels, CROP_PX), self.bundle.model(MULTITASK).input)
@@ -192,7 +199,8 @@ class Pipeline:
     def _patch(self, located: Located) -> Patch | None:
         if LANDMARKS not in self.networks:
             return None
-        return landmarks.align(located.pixels, landmarks.box_of(located.pixels, located.face))
+        pixels = located.image.pixels
+        return landmarks.align(pixels, landmarks.box_of(pixels, located.face))
 
     def _start(self, batch: Sequence[Sample | Failure]) -> Started:
         """Hand a batch to the networks, which may work on it while the next is made ready."""
@@ -235,6 +243,7 @@ class Pipeline:
             box=None if face is None else detect.corners(face),
             confidence=None if face is None else face.confidence,
             landmarks=None if points is None or patch is None else landmarks.to_points(points, patch),
+            damage=sample.damage,
         )
 
     def _patch_tensor(self, patch: Patch) -> Floats:

@@ -16,6 +16,7 @@ class Settings:
     detect: bool = False  # find the face first; otherwise a picture is a face
     landmarks: bool = False
     detector_resize: float = 1.0
+    reject_damaged: bool = False  # a damaged JPEG fails even where it can be decoded
     batch: int = 0
     workers: int = 0
     # CPU runs side by side, one core each: most pictures a second.  1: one run at a time on all cores, the

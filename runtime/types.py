@@ -37,15 +37,19 @@ class Source:
 class Image:
     source: str
     pixels: Pixels
+    damage: str = ""  # what is wrong with the file, though it was decoded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
     """An image and what the detector is fed of it."""
 
-    source: str
-    pixels: Pixels
+    image: Image
     tensor: Floats  # (3,h,w)
+
+    @property
+    def source(self) -> str:
+        return self.image.source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,9 +63,12 @@ class Face:
 class Located:
     """An image and its face; None where the whole picture is taken."""
 
-    source: str
-    pixels: Pixels
+    image: Image
     face: Face | None
+
+    @property
+    def source(self) -> str:
+        return self.image.source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +84,7 @@ class Sample:
     """All that the networks need of a picture, once its pixels are let go."""
 
     source: str
+    damage: str
     tensor: Floats  # (3,224,224), normalised
     face: Face | None
     patch: Patch | None
@@ -104,6 +112,7 @@ class Record:
     box: tuple[float, float, float, float] | None  # None where the whole picture was the face
     confidence: float | None  # of the box
     landmarks: Floats | None  # (N,2) x, y in pixels of the picture
+    damage: str = ""  # what is wrong with the file, though it was decoded
 
 
 @dataclass(frozen=True, slots=True)

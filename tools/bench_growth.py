@@ -20,7 +20,8 @@ from of3.engines.machine import cores
 from of3.engines.ort import OrtEngine
 from of3.engines.selfcheck import tensor_of
 from of3.export.pictures import draw_face
-from of3.runtime import detect, images
+from of3.runtime import detect
+from of3.runtime.decoding import decode
 from of3.runtime.networks import MULTITASK, Networks
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.resample import resample
@@ -89,8 +90,8 @@ def by_side(bundle: Bundle) -> Iterator[Curve]:
         side: cv2.imencode(".jpg", draw_face(1, side), [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
         for side in SIDES_PX
     }
-    decoded = {side: images.decode(content) for side, content in encoded.items()}
-    decoding = interleaved_ms({side: partial(images.decode, encoded[side]) for side in SIDES_PX})
+    decoded = {side: decode(content).pixels for side, content in encoded.items()}
+    decoding = interleaved_ms({side: partial(decode, encoded[side]) for side in SIDES_PX})
     yield Curve("side, px", "decoding a JPEG, ms", "its pixels", decoding)
     resampling = interleaved_ms({side: partial(resample, decoded[side], 224) for side in SIDES_PX})
     yield Curve("side, px", "resampling, ms", "its pixels, of which each is read once", resampling)

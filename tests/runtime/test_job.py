@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from of3.runtime import job
+from of3.runtime import cli, job
 from of3.runtime.cli import main
 from of3.runtime.options import parse
 
@@ -228,7 +228,7 @@ def test_tiny_pictures_are_analysed(run, out, aligned):
 
 def test_every_option_reaches_the_run():
     """A flag that is parsed and then read nowhere would be a promise not kept."""
-    source = Path(job.__file__).read_text("utf-8")
+    source = "".join(Path(module.__file__).read_text("utf-8") for module in (job, cli))
     options = parse(["--aligned", "a", "--logs", "b", "--of3_root", "c"], "x").options()
     unread = [name for name in options.__slots__ if f"options.{name}" not in source]
     assert unread == []

@@ -1,0 +1,44 @@
+"""Damaged and outsized pictures through `of3 run`."""
+
+import csv
+
+import cv2
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def damaged(aligned):
+    """A JPEG in `aligned` that still decodes, with a marker that may not stand there."""
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    content = bytearray(cv2.imencode(".jpg", pixels)[1].tobytes())
+    content[len(content) // 2 : len(content) // 2 + 2] = b"\xff\x7f"
+    (aligned / "damaged.jpg").write_bytes(content)
+    return str(aligned / "damaged.jpg")
+
+
+def row_of(out, path):
+    with (out / "openface3.csv").open(newline="") as file:
+        (found,) = (row for row in csv.DictReader(file) if row["path"] == path)
+    return found
+
+
+def test_a_damaged_jpeg_is_a_row_and_a_line_among_the_errors(run, out, damaged):
+    assert run() == 0
+    assert row_of(out, damaged)["success"] == "1"
+    line = f"{damaged}\tread\tdamaged: Unsupported marker type 0x7f\n"
+    assert line in (out / "errors.tsv").read_text()
+
+
+def test_damaged_jpegs_can_be_rejected(run, out, damaged):
+    assert run("--reject_damaged", "on") == 0
+    assert row_of(out, damaged)["success"] == "0"
+    assert not (out / "per_image" / "damaged.tsv").exists()
+    line = f"{damaged}\tread\tdamaged: Unsupported marker type 0x7f\n"
+    assert (out / "errors.tsv").read_text().count(line) == 1
+
+
+def test_the_pixel_limit_is_the_users(run, out, damaged):
+    assert run("--max_pixels", "4095") == 0
+    assert row_of(out, damaged)["success"] == "0"
+    assert f"{damaged}\tread\ttoo large: want at most 4095 pixels" in (out / "errors.tsv").read_text()
