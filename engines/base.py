@@ -1,12 +1,13 @@
 """The one interface every engine has."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from of3.engines.workers import Workers
 
 Floats = NDArray[np.float32]
 Outputs = Mapping[str, Floats]
@@ -31,8 +32,8 @@ class CpuShare:
 
     threads: int  # of one run; 0: one a core
     spin: bool = False  # whether its idle threads busy-wait: the least time a run, at the others' cost
-    lanes: int = 1  # runs side by side, on the threads of `pool`
-    pool: Executor | None = None
+    lanes: int = 1  # runs side by side, on the threads of `workers`
+    workers: Workers | None = None
 
 
 class Engine(Protocol):

@@ -120,16 +120,16 @@ class OrtEngine:
         chosen = cuda_options(card.input.is_free, is_tf32_allowed) if device == "cuda" else {}
         options = _session_options(onnxruntime, share)
         self._session = _open(onnxruntime, card, precision, (PROVIDERS[device], chosen), options)
-        self._pool = share.pool if device == "cpu" else None
-        self.slots = share.lanes + 2 if self._pool is not None else 1  # two in the queue, so that no lane waits
+        self._workers = share.workers if device == "cpu" else None
+        self.slots = share.lanes + 2 if self._workers else 1  # two in the queue, so that no lane waits
         self._bindings = None
         if device == "cuda" and not card.input.is_free:
             self._bindings = Bindings(onnxruntime, self._session, card, device)
 
     def start(self, batch: Floats) -> Wait:
-        if self._pool is not None:
+        if self._workers is not None:
             self._card.input.check(batch)
-            return self._pool.submit(self.run, batch).result
+            return self._workers.submit(self.run, batch)
         outputs = self.run(batch)
         return lambda: outputs
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from of3.runtime import MAX_PIXELS_VARIABLE
+from of3.runtime.files import replace_text
+from of3.runtime.interruption import Interrupted
 from of3.runtime.options import CommandLine, parse, parser
 from of3.runtime.types import RunBroken, RunError
 
@@ -63,16 +65,19 @@ def _start(command: CommandLine, prog: str, help_file: Path | None) -> int:
         log.error("%s", error)
         return 1 if isinstance(error, RunBroken) else 2
     except OSError as error:
-        log.error("cannot go on: %s", error)
+        log.error("cannot go on: %s; the rows so far are written, --resume on goes on from there", error)
         return 1
+    except Interrupted as ended:
+        log.error("%s: the rows so far are written, --resume on goes on from there", ended)
+        return ended.status
     except KeyboardInterrupt:
-        log.error("interrupted; the rows so far are written")
+        log.error("interrupted")
         return 130
 
 
 def _write_help(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
+        replace_text(path, text)
     except OSError as error:
         log.warning("help text not written: %s", error)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from of3.runtime.decoding import decode
+from of3.runtime.files import sort_key
 from of3.runtime.types import Image, PictureError, Source
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -20,12 +21,7 @@ log = logging.getLogger(__name__)
 def find_images(root: str) -> list[str]:
     """Every picture below `root` by its suffix, in any case, sorted folder by folder; links to folders are
     not followed.  Paths keep `root` as it was given; names that are not UTF-8 come surrogate-escaped."""
-    return sorted(_walk(str(Path(root))), key=_by_parts)
-
-
-def _by_parts(path: str) -> str:
-    """Sorts as tuples of path parts would: no name holds a NUL, and nothing sorts before it."""
-    return path.replace(os.sep, "\0")
+    return sorted(_walk(str(Path(root))), key=sort_key)
 
 
 def _walk(root: str) -> Iterator[str]:

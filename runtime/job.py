@@ -4,7 +4,8 @@ import logging
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,8 +14,12 @@ from of3.engines import machine
 from of3.engines.base import EngineFailed, EngineUnavailable
 from of3.engines.bundle import Bundle, BundleError, Labels, read_bundle
 from of3.engines.open import precision_for
+from of3.engines.workers import WorkerDied
 from of3.runtime.calibrate import Calibration, calibrate, documented, to_document
 from of3.runtime.images import find_images
+from of3.runtime.interruption import Interruption
+from of3.runtime.journal import Stamp, stamp_of
+from of3.runtime.lock import locked
 from of3.runtime.logs import LogOptions, RunLogs, write_au_info
 from of3.runtime.networks import LANDMARKS
 from of3.runtime.options import Options
@@ -25,6 +30,7 @@ from of3.runtime.types import Failure, Record, RunBroken, RunError
 
 log = logging.getLogger(__name__)
 
+FOLDER = "openface3"
 LINE_EVERY_S = 30.0  # of progress, where stderr is no terminal
 
 
@@ -38,26 +44,47 @@ def run(options: Options) -> int:
     paths = find_images(options.aligned)
     if not paths:
         raise RunError(f"--aligned {options.aligned}: no .jpg, .jpeg, .png, .webp or .bmp below it")
-    with _open_pipeline(options) as pipeline:
+    folder = options.logs / FOLDER
+    if folder.is_symlink():
+        raise RunError(f"{folder} is a link: nothing is written outside --logs, pass the folder it leads to")
+    with locked(folder), Interruption() as interruption, _open_pipeline(options) as pipeline:
         try:
-            _analyse(pipeline, options, paths)
+            _analyse(pipeline, options, paths, folder, interruption)
         except EngineFailed as error:
             raise RunBroken(f"the engine failed and none is left to go on: {error}") from error
+        except WorkerDied as error:
+            raise RunBroken(f"{error}: the rows so far are written, --resume on goes on from there") from error
     return 0
 
 
-def _analyse(pipeline: Pipeline, options: Options, paths: Sequence[str]) -> None:
-    folder = options.logs / "openface3"
-    with RunLogs(folder, options.aligned, paths, _log_options(options)) as logs:
-        calibration = _calibration(pipeline, options, folder / "au_info.json")
+def _analyse(
+    pipeline: Pipeline, options: Options, paths: Sequence[str], folder: Path, interruption: Interruption
+) -> None:
+    calibration = _calibration(pipeline, options, folder / "au_info.json")
+    info = RunInfo(pipeline, options, len(paths))
+    identity = info.identity(calibration.au_to_index)
+    stamps: deque[Stamp] = deque()  # of the pictures at work
+
+    def todo() -> Iterator[str]:
+        for path in interruption.until(paths):
+            stamp = stamp_of(path)
+            if logs.is_done(path, stamp):
+                info.skip()
+            else:
+                stamps.append(stamp)
+                yield path
+
+    with RunLogs(folder, options.aligned, _log_options(options), identity) as logs:
         write_au_info(folder, to_document(calibration, pipeline.bundle.labels.aus))
-        info = RunInfo(pipeline, options)
         info.write(folder)
-        for result in progress(pipeline.run(paths, calibration.au_to_index), len(paths)):
-            logs.write(result)
+        for result in progress(pipeline.run(todo(), calibration.au_to_index), len(paths), info.seen):
+            logs.write(result, stamps.popleft())
             info.count(result)
-    info.finish(folder)
+        logs.finish()
+    info.write(folder)
     log.info("%s", info.summary())
+    interruption.check()
+    info.finish(folder)
 
 
 def _open_pipeline(options: Options) -> Pipeline:
@@ -111,6 +138,8 @@ def _log_options(options: Options) -> LogOptions:
     both = ("json", "pts")
     return LogOptions(
         override=options.override,
+        resume=options.resume or options.retry_failed,
+        retry_failed=options.retry_failed,
         th_smile=options.th_smile,
         th_mouth=options.th_mouth,
         per_image=options.per_image,
@@ -163,18 +192,23 @@ def _calibration(pipeline: Pipeline, options: Options, cache: Path) -> Calibrati
     return found
 
 
-def progress(results: Iterable[Record | Failure], total: int) -> Iterator[Record | Failure]:
-    """The results, with a bar on a terminal and a line now and then elsewhere."""
+def progress(
+    results: Iterable[Record | Failure], total: int, seen: Callable[[], int]
+) -> Iterator[Record | Failure]:
+    """The results, with a bar on a terminal and a line now and then elsewhere.
+
+    seen: pictures dealt with so far, with those that gave no result because they were done before.
+    """
     start = last = time.monotonic()
     failed = 0
     is_terminal = sys.stderr.isatty()
     with tqdm(total=total, unit="img", disable=not is_terminal, file=sys.stderr) as bar:
-        for number, result in enumerate(results, 1):
+        for result in results:
             failed += isinstance(result, Failure)
             yield result
             bar.set_postfix(failed=failed, refresh=False)
-            bar.update()
+            bar.update(seen() - bar.n)
             now = time.monotonic()
             if not is_terminal and now - last >= LINE_EVERY_S:
                 last = now
-                log.info("%s, %d failed", tqdm.format_meter(number, total, now - start, unit="img"), failed)
+                log.info("%s, %d failed", tqdm.format_meter(seen(), total, now - start, unit="img"), failed)

@@ -1,15 +1,18 @@
 """The files a run writes.  Names, columns, order and number formats are what other scripts depend on."""
 
-import csv
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from of3.runtime import journal, tables
+from of3.runtime.files import Inside, replace_text, sort_key
+from of3.runtime.journal import Header, Stamp
+from of3.runtime.tables import Found, Layout, Tables
 from of3.runtime.types import Failure, Floats, Record, RunError
 
 # fmt: off
@@ -22,7 +25,9 @@ FULL_COLUMNS = [
     "au1", "au2", "au4", "au6", "au9", "au12", "au25", "au26",
 ]
 # fmt: on
-ERROR_COLUMNS = ["path", "stage", "reason"]
+ROWS = Layout("openface3.csv", tuple(CSV_COLUMNS), ",")
+ERRORS = Layout("errors.tsv", ("path", "stage", "reason"), "\t")
+FULL = Layout("openface3_full.csv", tuple(FULL_COLUMNS), ",")
 TSV_COLUMNS = ["gaze_yaw", "gaze_pitch", "AU_vec", "emotion_logits"]
 MAX_STEM_BYTES = 200  # 255 less the longest suffix and a temporary name
 
@@ -32,6 +37,8 @@ class LogOptions:
     """What is written, and by which thresholds."""
 
     override: bool = False
+    resume: bool = False
+    retry_failed: bool = False
     th_smile: float = 0.5
     th_mouth: float = 0.5
     per_image: bool = True
@@ -40,90 +47,89 @@ class LogOptions:
     landmark_formats: tuple[str, ...] = ()  # of "json", "pts"
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, "utf-8", errors="surrogateescape", newline="")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-class Table:
-    """A delimited text file that grows row by row; every row is flushed whole."""
-
-    def __init__(self, path: Path, columns: Sequence[str], delimiter: str, override: bool):
-        """Raises RunError when the file exists with other columns and `override` is off."""
-        is_new = override or not path.exists() or path.stat().st_size == 0
-        if not is_new:
-            _check_header(path, columns, delimiter)
-        mode = "w" if is_new else "a"
-        # Names that are not UTF-8 are written back byte for byte.
-        self._file = path.open(mode, buffering=1, encoding="utf-8", errors="surrogateescape", newline="")
-        self._writer = csv.writer(self._file, delimiter=delimiter, lineterminator="\n")
-        if is_new:
-            self.write(columns)
-
-    def write(self, cells: Sequence[str]) -> None:
-        self._writer.writerow(cells)
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def _check_header(path: Path, columns: Sequence[str], delimiter: str) -> None:
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        header = next(csv.reader(file, delimiter=delimiter), [])
-    if header != list(columns):
-        raise RunError(
-            f"{path}: got columns {','.join(header)}, want {','.join(columns)}: "
-            "pass --override to start it anew, or another --logs"
-        )
-
-
 class RunLogs:
     """All tables and per-image files of one run.  Use as a context manager."""
 
-    def __init__(self, folder: Path, root: str, paths: Iterable[str], options: LogOptions):
-        """folder: `<logs>/openface3`.  paths: the run's pictures below `root`, in the order of their results.
+    def __init__(self, folder: Path, root: str, options: LogOptions, identity: Mapping[str, Any] | None = None):
+        """folder: `<logs>/openface3`, which is there.  root: the folder that the pictures are below.
 
-        Raises RunError when a table exists with other columns; OSError when the folder cannot be written.
+        identity: what makes the rows, by which a run is known that may be gone on with.
+        Raises RunError: a table has other columns, or the run there is another; OSError: not to be written.
         """
-        self._options = options
-        self._per_image = folder / "per_image"
-        self._stems = output_stems(os.path.relpath(path, root) for path in paths)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._rows = Table(folder / "openface3.csv", CSV_COLUMNS, ",", options.override)
-        self._errors = Table(folder / "errors.tsv", ERROR_COLUMNS, "\t", options.override)
-        self._full = (
-            Table(folder / "openface3_full.csv", FULL_COLUMNS, ",", options.override)
-            if options.extra_csv
-            else None
-        )
+        self._root, self._options, self._folder = root, options, folder
+        self._layouts = [ROWS, ERRORS] + [FULL] * options.extra_csv
+        self._stems = Stems()
+        self._done: set[int] = set()
+        self._last, self._is_sorted = "", True
+        tables.finish_replacing(folder, self._layouts)
+        found = self._found(identity or {})
+        self._replay(found)
+        self._tables = Tables(folder, self._layouts, found)
+        self._per_image = Inside(folder / "per_image")
 
-    def write(self, result: Record | Failure) -> None:
-        """The next picture's files, then its row, so that a row's files are always there."""
-        stem = next(self._stems)
+    def _found(self, identity: Mapping[str, Any]) -> Found:
+        """What there is and may stay.  Raises RunError."""
+        header, has_journal = Header(identity, (0, 0, 0)), (self._folder / journal.FILE).exists()
+        if self._options.resume and has_journal:
+            try:
+                found = tables.recover(self._folder, self._layouts)
+                check_identity(found.header.identity, identity)
+                return found
+            except RunError:
+                if not self._options.override:
+                    raise
+        if self._options.override:
+            (self._folder / journal.FILE).unlink(missing_ok=True)
+            return Found(header, (0, 0, 0), 0)
+        return Found(header, tables.whole(self._folder, self._layouts, self._options.resume), 0)
+
+    def _replay(self, found: Found) -> None:
+        """Know again what the run before did: its pictures, their stems, their order."""
+        for entry in tables.entries(self._folder, found):
+            self._stems.claim(self._relative(entry.path))
+            self._follow(entry.path)
+            if entry.success or not self._options.retry_failed:
+                self._done.add(hash((entry.path, entry.stamp)))
+
+    def _relative(self, path: str) -> str:
+        return os.path.relpath(path, self._root)
+
+    def _follow(self, path: str) -> None:
+        key = sort_key(path)
+        self._is_sorted = self._is_sorted and self._last < key
+        self._last = key
+
+    def is_done(self, path: str, stamp: Stamp) -> bool:
+        """Whether the run that is gone on with has a row of this very file."""
+        return hash((path, stamp)) in self._done
+
+    def write(self, result: Record | Failure, stamp: Stamp) -> None:
+        """A picture's files, then its rows, so that a row's files are always there.  Raises OSError."""
+        stem = self._stems.claim(self._relative(result.source))
         if isinstance(result, Failure):
-            self._errors.write([result.source, result.stage, result.reason])
-            self._rows.write(failure_row(result))
-            return
-        if result.damage:
-            self._errors.write([result.source, "read", f"damaged: {result.damage}"])
-        self._write_files(self._per_image / stem, result)
-        if self._full is not None:
-            self._full.write(full_row(result, self._options.emotion_topk))
-        self._rows.write(record_row(result, self._options))
+            problems = [[result.source, result.stage, result.reason]]
+            rows, full = failure_row(result), []
+        else:
+            problems = [[result.source, "read", f"damaged: {result.damage}"]] if result.damage else []
+            rows, full = record_row(result, self._options), [full_row(result, self._options.emotion_topk)]
+            self._write_files(stem, result)
+        each = [[rows], problems, full][: len(self._layouts)]
+        self._tables.commit(result.source, stamp, isinstance(result, Record), each)
+        self._follow(result.source)
 
-    def _write_files(self, stem: Path, record: Record) -> None:
+    def _write_files(self, stem: str, record: Record) -> None:
         if self._options.per_image:
-            replace_text(with_suffix(stem, ".tsv"), tsv_text(record))
+            self._per_image.write(f"{stem}.tsv", tsv_text(record))
         if record.landmarks is not None:
             for name in self._options.landmark_formats:
                 text = json_text(record.landmarks) if name == "json" else pts_text(record.landmarks)
-                replace_text(with_suffix(stem, f".landmarks.{name}"), text)
+                self._per_image.write(f"{stem}.landmarks.{name}", text)
+
+    def finish(self) -> None:
+        """Let everything reach the disk, in the order of the pictures, the last row of each."""
+        self._tables.sync()
+        if not self._is_sorted:
+            tables.sort_rows(self._folder, self._layouts, sort_key)
 
     def __enter__(self) -> "RunLogs":
         return self
@@ -131,30 +137,52 @@ class RunLogs:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for table in (self._rows, self._errors, self._full):
-            if table is not None:
-                table.close()
+        self._tables.close()
 
 
-def with_suffix(stem: Path, suffix: str) -> Path:
-    """`stem` + `suffix`; the stem may hold dots of its own."""
-    return stem.with_name(stem.name + suffix)
+def check_identity(was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise RunError, naming the differences, unless rows of both may stand in one table."""
+    was_flat, now_flat = dict(_flat(was)), dict(_flat(now))
+    changed = [
+        f"{name} was {was_flat.get(name, 'absent')}, is {now_flat.get(name, 'absent')}"
+        for name in sorted(was_flat.keys() | now_flat.keys())
+        if was_flat.get(name) != now_flat.get(name)
+    ]
+    if changed:
+        raise RunError(
+            f"the run there cannot be gone on with: {'; '.join(changed)}: "
+            "go back to that, pass --override to start anew, or another --logs"
+        )
 
 
-def output_stems(relatives: Iterable[str]) -> Iterator[str]:
-    """Pictures relative to the input folder -> where below per_image/ each writes, all different.
+def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in document.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+class Stems:
+    """Where below per_image/ each picture writes: pictures of different paths never to the same place.
 
     The first of equal stems keeps the bare stem, the others keep their folder, and where a folder holds two
     of one stem (a.jpg, a.png) the later keeps its suffix as well.
     """
-    taken: set[str] = set()
-    for relative in relatives:
+
+    def __init__(self) -> None:
+        self._owners: dict[str, int] = {}
+
+    def claim(self, relative: str) -> str:
+        """A picture's path relative to the input folder -> its stem, the same whenever it is asked again."""
         folder, name = os.path.split(relative)
         stem = os.path.splitext(name)[0]
         candidates = (stem, os.path.join(folder, stem), os.path.join(folder, name))
-        chosen = next(fitted for fitted in map(_fitted, candidates) if fitted not in taken)
-        taken.add(chosen)
-        yield chosen
+        owner = hash(relative)
+        fitted = (_fitted(candidate) for candidate in candidates)
+        chosen = next(each for each in fitted if self._owners.get(each, owner) == owner)
+        self._owners[chosen] = owner
+        return chosen
 
 
 def _fitted(stem: str) -> str:

@@ -1,7 +1,6 @@
 """The networks a run needs, opened, and batches handed to them in the sizes they like."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -9,6 +8,7 @@ from of3.engines.base import CpuShare, Outputs, Wait
 from of3.engines.bundle import Bundle
 from of3.engines.machine import cores
 from of3.engines.open import Choice, open_engine
+from of3.engines.workers import Workers
 from of3.runtime.settings import Settings
 from of3.runtime.stream import batches
 from of3.runtime.types import Floats
@@ -27,7 +27,7 @@ class Networks:
         """Raises BundleError or EngineUnavailable."""
         self._settings = settings
         lanes = settings.lanes or cores()
-        self._pool = ThreadPoolExecutor(lanes, thread_name_prefix="of3-lane")
+        self._workers = Workers(lanes, "of3-lane")
         choice = Choice(
             settings.device, settings.engine, settings.is_required, settings.precision, settings.tf32
         )
@@ -40,7 +40,7 @@ class Networks:
                 choice,
                 CpuShare(cores(), spin=model == needed[0])
                 if lanes == 1
-                else CpuShare(1, spin=False, lanes=lanes, pool=self._pool),
+                else CpuShare(1, spin=False, lanes=lanes, workers=self._workers),
             )
             for model in needed
         }
@@ -66,9 +66,13 @@ class Networks:
         waits = [engine.start(_stacked(chunk)) for chunk in batches(tensors, self.rows(model))]
         return waits[0] if len(waits) == 1 else lambda: _joined([wait() for wait in waits])
 
+    def check(self) -> None:
+        """Raise WorkerDied when a thread that runs them has ended."""
+        self._workers.check()
+
     def close(self) -> None:
         """Give back the engines; the networks cannot run afterwards."""
-        self._pool.shutdown(cancel_futures=True)
+        self._workers.close()
         for engine in self.engines.values():
             engine.close()
 

@@ -31,7 +31,8 @@ LOG OUTPUT
 EPILOG = """\
 on|off also takes 1, 0, true, false, yes, no, y, n in any case.
 Exit status: 0 done (failed images are rows with success 0), 1 the logs cannot be written,
-2 no images, missing weights or bundle, no engine, wrong flags, 130 interrupted.
+2 no images, missing weights or bundle, no engine, wrong flags, another run writes there;
+130, 143 interrupted or terminated: the pictures at work are written, --resume on goes on.
 """
 
 
@@ -45,6 +46,8 @@ class Options:
     weights: Path
     bundle: Path
     override: bool
+    resume: bool
+    retry_failed: bool
     device: str
     engine: str
     require: bool
@@ -164,6 +167,8 @@ def _add_io(made: argparse.ArgumentParser) -> None:
     group.add_argument("--aligned", metavar="DIR", help="images to process, searched recursively (required)")
     group.add_argument("--logs", metavar="DIR", help="log root (required)")
     group.add_argument("--override", action="store_true", help="start the tables anew instead of appending")
+    _switch(group, "--resume", False, "go on with the run in --logs: pictures it has done are skipped")
+    _switch(group, "--retry_failed", False, "go on, and repeat the pictures that failed")
     group.add_argument(
         "--max_pixels",
         type=count,

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from threadpoolctl import ThreadpoolController
 from of3.engines.base import EngineFailed, Wait
 from of3.engines.bundle import Bundle, Labels, read_bundle
 from of3.engines.machine import cores
+from of3.engines.workers import Workers
 from of3.runtime import crop, detect, images, landmarks, multitask
 from of3.runtime.networks import DETECTOR, LANDMARKS, MULTITASK, Networks
 from of3.runtime.resample import resample
@@ -100,7 +100,7 @@ class Pipeline:
         self._blas = ThreadpoolController()
         workers = settings.workers or cores()
         self._ahead = workers + 1  # pictures decoded and waiting; each may be large
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="of3")
+        self._workers = Workers(workers, "of3")
         self._alone: Pipeline | None = None
 
     @classmethod
@@ -125,6 +125,8 @@ class Pipeline:
             samples = self._from_faces(sources) if DETECTOR in self.networks else self._from_wholes(sources)
             started = map(self._start, batches(samples, self.networks.rows(MULTITASK)))
             for batch in delayed(started, partial(self.networks.slots, MULTITASK)):
+                self._workers.check()
+                self.networks.check()
                 yield from self._finish(batch, aus)
 
     def _may_switch(self) -> bool:
@@ -160,7 +162,7 @@ class Pipeline:
         return self._threads(attempt("crop", self._sample), located, self._ahead)
 
     def _threads(self, step: Callable[[A], B], items: Iterable[A], ahead: int) -> Iterator[B]:
-        return ordered_map(self._pool, step, items, ahead)
+        return ordered_map(self._workers, step, items, ahead)
 
     def _read(self, source: Source) -> Image:
         image = images.read_image(source)
@@ -252,7 +254,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Stop the threads and give back the engines; the pipeline cannot run afterwards."""
-        self._pool.shutdown(cancel_futures=True)
+        self._workers.close()
         self.networks.close()
         if self._alone is not None:
             self._alone.close()

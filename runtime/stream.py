@@ -2,29 +2,26 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
 from itertools import chain, islice
 from typing import TypeVar
+
+from of3.engines.workers import Workers
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 
-def ordered_map(pool: Executor, step: Callable[[A], B], items: Iterable[A], window: int) -> Iterator[B]:
-    """`map(step, items)` on the pool's threads, in order, never more than `window` results ahead.
+def ordered_map(workers: Workers, step: Callable[[A], B], items: Iterable[A], window: int) -> Iterator[B]:
+    """`map(step, items)` on the workers' threads, in order, never more than `window` results ahead.
 
-    An exception of `step` is raised where its result would have come; what was queued behind is cancelled.
+    An exception of `step` is raised where its result would have come.
     """
     source = iter(items)
-    pending: deque[Future[B]] = deque(pool.submit(step, item) for item in islice(source, window))
-    try:
-        while pending:
-            result = pending.popleft().result()
-            pending.extend(pool.submit(step, item) for item in islice(source, 1))
-            yield result
-    finally:
-        for future in pending:
-            future.cancel()
+    pending = deque(workers.submit(step, item) for item in islice(source, window))
+    while pending:
+        result = pending.popleft()()
+        pending.extend(workers.submit(step, item) for item in islice(source, 1))
+        yield result
 
 
 def batches(items: Iterable[A], size: int) -> Iterator[list[A]]:

@@ -76,7 +76,7 @@ def by_images(root: Path, work: Path) -> Curve:
     def elapsed_ms(count: int) -> float:
         with tempfile.TemporaryDirectory() as logs:
             command = run_command(root, linked(work, f"n{count}", count), logs)
-            subprocess.run(command, stderr=subprocess.DEVNULL, check=True)
+            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
             return 1e3 * json.loads((Path(logs) / "openface3" / "run.json").read_text())["elapsed_s"]
 
     rounds = [{count: elapsed_ms(count) for count in IMAGES} for _ in range(3)]

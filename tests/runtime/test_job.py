@@ -173,26 +173,10 @@ def test_logs_in_the_place_of_a_file_exit_1(run, tmp_path, caplog):
     assert "cannot go on" in caplog.text
 
 
-def test_an_interrupt_keeps_the_rows_and_exits_130(run, out, monkeypatch):
-    monkeypatch.setattr(job, "progress", interrupted_after(3))
-    assert run() == 130
-    assert len(rows(out / "openface3.csv")) == 3
-
-
-def interrupted_after(count):
-    def progress(results, total):
-        for number, result in enumerate(results):
-            if number == count:
-                raise KeyboardInterrupt
-            yield result
-
-    return progress
-
-
 def test_progress_off_a_terminal_is_a_line_now_and_then(monkeypatch, caplog):
     caplog.set_level(logging.INFO, "of3")
     monkeypatch.setattr(job, "LINE_EVERY_S", 0.0)
-    assert list(job.progress(iter([1, 2, 3]), 3)) == [1, 2, 3]
+    assert list(job.progress(iter([1, 2, 3]), 3, lambda: 3)) == [1, 2, 3]
     assert "3/3" in caplog.text
     assert "0 failed" in caplog.text
 

@@ -62,7 +62,13 @@ def test_run_json_says_what_ran_and_how_it_went(run, out, bundle_folder):
     run("--batch", "3")
     found = info(out)
     assert found["finished"]
-    assert found["counts"] == {"images": 6, "done": 5, "failed": {"unreadable": 1}}
+    assert found["counts"] == {
+        "images": 6,
+        "done": 5,
+        "damaged": 0,
+        "skipped": 0,
+        "failed": {"unreadable": 1},
+    }
     assert found["images_per_s"] > 0
     assert found["flags"]["batch"] == 3
     assert found["flags"]["dtype"] == "bf16"

@@ -1,16 +1,17 @@
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from of3.engines.workers import Workers
 from of3.runtime.stream import batches, delayed, ordered_map, peek
 
 
 @pytest.fixture
 def pool():
-    with ThreadPoolExecutor(3) as executor:
-        yield executor
+    workers = Workers(3, "test")
+    yield workers
+    workers.close()
 
 
 def test_results_keep_their_order_whatever_each_takes(pool):

@@ -1,0 +1,68 @@
+"""Threads that work for one other, which learns of it when one of them dies instead of waiting for ever."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+LOOK_EVERY_S = 1.0
+CLOSE_WITHIN_S = 5.0
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class WorkerDied(Exception):
+    """A thread ended in the midst of its work: what was queued for it may never be done."""
+
+
+class Workers:
+    """A pool of `count` threads."""
+
+    def __init__(self, count: int, name: str):
+        self._threads: list[threading.Thread] = []
+        self._pool = ThreadPoolExecutor(count, name, initializer=self._enter)
+
+    def _enter(self) -> None:
+        self._threads.append(threading.current_thread())
+
+    def submit(self, step: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> Callable[[], T]:
+        """Queue a step; calling the result waits for what it returns, or raises what it raised.
+
+        Waiting raises WorkerDied when a thread has ended, whichever step it took with it.
+        """
+        return partial(self._wait, self._pool.submit(step, *arguments, **named))
+
+    def _wait(self, future: Future[T]) -> T:
+        while True:
+            try:
+                return future.result(timeout=LOOK_EVERY_S)
+            except TimeoutError:
+                if future.done():
+                    raise  # the step's own
+                self.check()
+            except Exception:
+                raise
+            except (
+                BaseException
+            ) as error:  # SystemExit in a thread ends the thread, and must not end us quietly
+                if not future.done():
+                    raise  # ours: an interrupt
+                raise WorkerDied(f"a worker thread was ended by {type(error).__name__}") from error
+
+    def check(self) -> None:
+        """Raise WorkerDied when a thread has ended."""
+        dead = [thread.name for thread in self._threads if not thread.is_alive()]
+        if dead:
+            raise WorkerDied(f"worker thread {', '.join(dead)} has ended")
+
+    def close(self) -> None:
+        """Let the threads end once they have done what they are at; what is queued is dropped.
+
+        A thread that ends in another way takes the word to end with it, and the others wait for it until the
+        interpreter's own end: they are not waited for long.
+        """
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for thread in self._threads:
+            thread.join(CLOSE_WITHIN_S)

@@ -1,0 +1,57 @@
+"""Files replaced whole, and kept inside their folder."""
+
+import os
+from pathlib import Path
+
+
+def replace_text(path: Path, text: str, temporary: Path | None = None) -> None:
+    """Write a file whole or not at all.  `temporary` is on the same file system; beside `path` by default."""
+    temporary = temporary or path.with_name(f".{path.name}.tmp")
+    content = text.encode("utf-8", "surrogateescape")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        with os.fdopen(os.open(temporary, flags, 0o666), "wb", buffering=0) as file:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[file.write(rest) :]
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sort_key(path: str) -> str:
+    """Sorts as tuples of path parts would: no name holds a NUL, and nothing sorts before it."""
+    return path.replace(os.sep, "\0")
+
+
+class Inside:
+    """Writes text files at names below a folder, and follows no link out of it.
+
+    The folder is made with the first file.  One temporary name serves all of them, so that a killed run leaves
+    one at most; the next takes it away.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._temporary = folder / ".writing.tmp"
+        self._known: set[str] = set()  # folders below, which are there and no links
+        self._temporary.unlink(missing_ok=True)
+
+    def write(self, name: str, text: str) -> None:
+        """Raises OSError, also when the folder was removed after it was made, or a link leads out of it."""
+        below = os.path.dirname(name)
+        if below not in self._known:
+            self._make(below)
+        replace_text(self._folder / name, text, self._temporary)
+
+    def _make(self, below: str) -> None:
+        place = self._folder / below
+        if self._known and not self._folder.is_dir():
+            raise FileNotFoundError(f"{self._folder} was removed while this run writes to it")
+        place.mkdir(parents=True, exist_ok=True)
+        want = os.path.join(os.path.realpath(self._folder.parent), self._folder.name, below)
+        if os.path.realpath(place) != want.rstrip(os.sep):
+            raise OSError(
+                f"{place} is a link to {os.path.realpath(place)}: nothing is written outside the logs"
+            )
+        self._known.add(below)

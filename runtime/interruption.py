@@ -1,0 +1,58 @@
+"""Signals that end a run once what is under way is written."""
+
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from types import FrameType, TracebackType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(Exception):
+    """The run was asked to end, and did; everything so far is written."""
+
+    def __init__(self, number: int):
+        super().__init__(signal.Signals(number).name)
+        self.status = 128 + number
+
+
+class Interruption:
+    """Takes note of the first SIGINT or SIGTERM; a second ends the process where it is.
+
+    Use as a context manager.  Outside the main thread, where Python allows no handlers, it does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Interruption":
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        return self
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if self._number:
+            raise SystemExit(128 + number)
+        self._number = number
+
+    def until(self, items: Iterable[T]) -> Iterator[T]:
+        """The items until a signal came."""
+        for item in items:
+            if self._number:
+                return
+            yield item
+
+    def check(self) -> None:
+        """Raise Interrupted when a signal came."""
+        if self._number:
+            raise Interrupted(self._number)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
