@@ -13,6 +13,7 @@ import numpy as np
 from of3.engines import cuda
 from of3.engines.base import CpuShare, EngineFailed, EngineUnavailable, Floats, Outputs, Wait
 from of3.engines.bundle import Bundle, ModelCard
+from of3.engines.graph import read_graph
 
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 INSTALL = "pip install 'of3[cpu]' (or 'of3[gpu]' on a machine with CUDA, never both)"
@@ -152,7 +153,7 @@ def _open(
     onnxruntime: Any, card: ModelCard, precision: str, provider: tuple[str, dict[str, str]], options: Any
 ) -> Any:
     """A session whose first provider is the one asked for.  Raises EngineUnavailable."""
-    content = card.files[precision].read()
+    content = read_graph(card.files[precision])
     try:
         session = onnxruntime.InferenceSession(content, options, providers=[provider])
     except engine_errors(onnxruntime) as error:

@@ -12,6 +12,7 @@ from of3.engines.base import Engine, EngineUnavailable, Floats
 from of3.engines.bundle import BundleError, InputCard, ModelCard
 
 PIXELS = "pixels"
+MAX_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,8 +30,12 @@ def tensor_of(pixels: NDArray[np.uint8], card: InputCard) -> Floats:
 
 def read_self_check(card: ModelCard) -> SelfCheck:
     """The card's stored pictures and outputs.  Raises BundleError when the file changed or is incomplete."""
+    content = io.BytesIO(card.check.file.read())
     try:
-        with np.load(io.BytesIO(card.check.file.read()), allow_pickle=False) as arrays:
+        size = sum(entry.file_size for entry in zipfile.ZipFile(content).infolist())
+        if size > MAX_BYTES:
+            raise ValueError(f"unpacks to {size} bytes, want at most {MAX_BYTES}")
+        with np.load(content, allow_pickle=False) as arrays:
             outputs = {output.name: arrays[output.name] for output in card.outputs}
             return SelfCheck(arrays[PIXELS], outputs)
     except (KeyError, ValueError, zipfile.BadZipFile) as error:

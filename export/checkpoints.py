@@ -16,13 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from of3.export.published import PUBLISHED
+
 STAND_IN_MARK = "standin.json"  # beside the weights: digests of the files standin.py wrote
-PUBLISHED = {
-    "Alignment_RetinaFace.pth": "2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220",
-    "MTL_backbone.pth": "72f45843c7a3ed9500835c507467f32e864a23971160f733aeb23797a05a5bcd",
-    "Landmark_98.pkl": "b49eb62de453fbc3ef278c52b8f85630b536d0a43b82a92d6ff7a11485f12c2a",
-    "Landmark_68.pkl": "5df84c820c9f8155ec1174252b4361bb9991271e4ffe6d0a203344eaaf95f16e",
-}
 WRAPPERS = ("net", "state_dict")  # `.pkl` files are {"net": state_dict, ...}
 # What unpickling a file that was cut or changed can raise; torch passes them on.
 BROKEN = (
@@ -79,7 +75,8 @@ def source_file(path: Path) -> SourceFile:
     """What is known about a weight file by its digest."""
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
-    if digest == PUBLISHED.get(path.name):
+    published = PUBLISHED.get(path.name)
+    if published is not None and digest == published.sha256:
         status = "published"
     else:
         status = "stand-in" if digest in stand_in_digests(path.parent) else "unknown"

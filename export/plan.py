@@ -15,6 +15,7 @@ from typing import Any
 from of3.engines import cuda, plan, trt
 from of3.engines.base import EngineUnavailable
 from of3.engines.bundle import Bundle, ModelCard
+from of3.engines.graph import read_graph
 from of3.engines.plan import PlanCard, TensorCard
 
 OLDEST = (10, 8)  # of `tensorrt`: the first whose strongly typed bf16 is complete
@@ -166,7 +167,7 @@ def parsed(library: Any, builder: Any, messages: Any, card: ModelCard, precision
     strongly = 1 << int(library.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     network = builder.create_network(strongly)
     parser = library.OnnxParser(network, messages)
-    if parser.parse(card.files[precision].read()):
+    if parser.parse(read_graph(card.files[precision])):
         return network
     errors = [parser.get_error(index) for index in range(parser.num_errors)]
     said = [f"node {error.node_name()} ({error.node_operator()}): {error.desc()}" for error in errors]

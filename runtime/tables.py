@@ -31,7 +31,10 @@ class Layout:
     def text(self, *rows: Sequence[str]) -> bytes:
         """Names that are not UTF-8 are written back byte for byte."""
         out = io.StringIO()
-        csv.writer(out, delimiter=self.delimiter, lineterminator="\n").writerows(rows)
+        # A carriage return ends a line for whoever reads it, but before Python 3.13 makes no quotes.
+        has_return = any("\r" in cell for row in rows for cell in row)
+        quoting = csv.QUOTE_ALL if has_return else csv.QUOTE_MINIMAL
+        csv.writer(out, delimiter=self.delimiter, lineterminator="\n", quoting=quoting).writerows(rows)
         return out.getvalue().encode("utf-8", "surrogateescape")
 
 

@@ -19,6 +19,7 @@ from of3.engines.machine import cores
 from of3.engines.ort import OrtEngine
 from of3.engines.selfcheck import tensor_of
 from of3.runtime import images, logs, multitask
+from of3.runtime.journal import stamp_of
 from of3.runtime.networks import MULTITASK, Networks, needed_by
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.resample import resample
@@ -58,10 +59,10 @@ def project(case: Case) -> Step:
         with tempfile.TemporaryDirectory() as folder:
             formats = ("json",) if case.settings.landmarks else ()
             options = logs.LogOptions(landmark_formats=formats)
-            with logs.RunLogs(Path(folder), str(case.folder), case.paths, options) as out:
+            with logs.RunLogs(Path(folder), str(case.folder), options) as out:
                 for result in pipeline.run(case.paths):
                     assert isinstance(result, Record), result
-                    out.write(result)
+                    out.write(result, stamp_of(result.source))
 
     return step
 
@@ -114,9 +115,9 @@ def writing(case: Case) -> Step:
     def step() -> None:
         with tempfile.TemporaryDirectory() as folder:
             options = logs.LogOptions(landmark_formats=("json",) if case.settings.landmarks else ())
-            with logs.RunLogs(Path(folder), str(case.folder), case.paths, options) as out:
+            with logs.RunLogs(Path(folder), str(case.folder), options) as out:
                 for result in results:
-                    out.write(result)
+                    out.write(result, stamp_of(result.source))
 
     return step
 
@@ -173,10 +174,10 @@ def users_script(threads: int) -> Callable[[Case], Step]:
         def step() -> None:
             with (
                 tempfile.TemporaryDirectory() as folder,
-                logs.RunLogs(Path(folder), str(case.folder), case.paths, logs.LogOptions()) as out,
+                logs.RunLogs(Path(folder), str(case.folder), logs.LogOptions()) as out,
             ):
                 for path in case.paths:
-                    out.write(analysed(path))
+                    out.write(analysed(path), stamp_of(path))
 
         return step
 

@@ -126,28 +126,32 @@ def processes(root: Path, work: Path) -> Iterator[Figure]:
     """Cores as lanes of one process against a process a core, over the same pictures."""
     folder = linked(work, "n1000", 1000)
     paths = sorted(str(path) for path in folder.iterdir())
-    parts = [paths[number :: cores()] for number in range(cores())]
+    mine = sorted(os.sched_getaffinity(0))
+    parts = [([core], paths[number :: len(mine)]) for number, core in enumerate(mine)]
     ratios = []
     for _ in range(REPEATS):
-        (together,) = run_parts(root, [paths], cores())
-        ratios.append(together / max(run_parts(root, parts, 1)))
+        (together,) = run_parts(root, [(mine, paths)])
+        ratios.append(together / max(run_parts(root, parts)))
     yield Figure(f"{cores()} processes of one lane / one process of {cores()}", statistics.median(ratios), "x")
 
 
-def run_parts(root: Path, parts: Sequence[Sequence[str]], lanes: int) -> list[float]:
-    """Seconds each of some processes, started at once, takes for its pictures once it is open."""
+def run_parts(root: Path, parts: Sequence[tuple[Sequence[int], Sequence[str]]]) -> list[float]:
+    """Seconds each of some processes, started at once on cores of their own, takes for its pictures."""
     code = (
-        "import sys, time; from of3.runtime.pipeline import Pipeline\n"
-        "from of3.runtime.settings import Settings\n"
-        "pipeline = Pipeline.open(sys.argv[1], Settings(lanes=int(sys.argv[2]), workers=1, batch=4))\n"
+        "import os, sys, time; os.sched_setaffinity(0, map(int, sys.argv[2].split(',')))\n"
+        "from of3.runtime.pipeline import Pipeline\n"
+        "pipeline = Pipeline.open(sys.argv[1])\n"
         "paths = sys.stdin.read().split(); start = time.perf_counter()\n"
         "print(sum(1 for _ in pipeline.run(paths)) and time.perf_counter() - start)"
     )
-    command = [sys.executable, "-c", code, str(root / "weights" / "of3_bundle"), str(lanes)]
+    command = [sys.executable, "-c", code, str(root / "weights" / "of3_bundle")]
     started = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in parts
+        subprocess.Popen(
+            [*command, ",".join(map(str, own))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for own, _ in parts
     ]
-    for process, part in zip(started, parts, strict=True):
+    for process, (_, part) in zip(started, parts, strict=True):
         assert process.stdin is not None
         process.stdin.write("\n".join(part))
         process.stdin.close()

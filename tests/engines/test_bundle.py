@@ -39,6 +39,14 @@ def test_a_bundle_holds_labels_and_cards(bundle_folder):
             lambda d: d["models"]["detector"]["files"]["fp32"].update(path="../detector.onnx"),
             "want a plain file name",
         ),
+        (lambda d: d["models"]["detector"]["files"]["fp32"].update(path=".."), "want a plain file name"),
+        (lambda d: d["models"]["detector"]["files"]["fp32"].update(path="a\0b"), "want a plain file name"),
+        (
+            lambda d: d["models"]["detector"]["files"]["fp32"].update(path="/etc/passwd"),
+            "want a plain file name",
+        ),
+        (lambda d: d["models"]["detector"]["files"]["fp32"].update(bytes=1 << 60), "want at most"),
+        (lambda d: d["models"]["detector"]["input"].update(scale=float("nan")), "got nan, want a number"),
     ],
 )
 def test_what_is_wrong_with_a_manifest_is_named(bundle_copy, change, said):
@@ -56,6 +64,25 @@ def test_a_manifest_that_is_not_json_is_said(tmp_path):
     (tmp_path / MANIFEST).write_text("{")
     with pytest.raises(BundleError, match="not JSON"):
         read_bundle(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"a":' * 100_000, "9" * 100_000, '{"format": []}'])
+def test_a_manifest_made_to_harm_is_one_error(tmp_path, content):
+    (tmp_path / MANIFEST).write_text(content)
+    with pytest.raises(BundleError):
+        read_bundle(tmp_path)
+
+
+def test_a_manifest_that_is_a_link_or_a_giant_is_refused(bundle_copy):
+    (bundle_copy / MANIFEST).rename(bundle_copy / "real.json")
+    (bundle_copy / MANIFEST).symlink_to(bundle_copy / "real.json")
+    with pytest.raises(BundleError, match="a link, want the file itself"):
+        read_bundle(bundle_copy)
+    (bundle_copy / MANIFEST).unlink()
+    with (bundle_copy / MANIFEST).open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(BundleError, match="larger than"):
+        read_bundle(bundle_copy)
 
 
 def test_a_changed_model_file_is_refused(bundle_copy):

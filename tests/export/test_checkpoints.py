@@ -5,9 +5,10 @@ import shutil
 import pytest
 import torch
 
-from of3.export.checkpoints import PUBLISHED, BadWeights, Unreadable, load_all, read_state, source_file
+from of3.export.checkpoints import BadWeights, Unreadable, load_all, read_state, source_file
 from of3.export.networks.retinaface import RetinaFace
 from of3.export.networks.star import Star
+from of3.export.published import PUBLISHED
 
 
 class Payload:
@@ -163,7 +164,7 @@ def test_digests_tell_published_stand_in_and_unknown_apart(standin_root, tmp_pat
 def test_the_real_detector_is_published_weights(shared_root):
     found = source_file(shared_root / "weights" / "Alignment_RetinaFace.pth")
     assert found.status == "published"
-    assert found.sha256 == PUBLISHED["Alignment_RetinaFace.pth"]
+    assert found.sha256 == PUBLISHED["Alignment_RetinaFace.pth"].sha256
 
 
 def test_reading_raises_for_one_file(tmp_path):

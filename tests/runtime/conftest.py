@@ -1,6 +1,8 @@
 """A folder of pictures and a way to run `of3 run` on it."""
 
 import shutil
+import struct
+import zlib
 
 import pytest
 
@@ -34,3 +36,31 @@ def run(standin_root, aligned, tmp_path):
 @pytest.fixture
 def out(tmp_path):
     return tmp_path / "logs" / "openface3"
+
+
+@pytest.fixture(scope="session")
+def header_bomb():
+    return make_header_bomb
+
+
+def make_header_bomb(width, height):
+    """A small PNG whose header claims width x height."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+@pytest.fixture(scope="session")
+def with_orientation():
+    return make_with_orientation
+
+
+def make_with_orientation(jpeg, value):
+    """The JPEG with an EXIF block that holds nothing but the orientation."""
+    tiff = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, value, 0, 0)
+    payload = b"Exif\0\0" + tiff
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:]

@@ -154,7 +154,9 @@ def test_files_follow_the_options(tmp_path):
     assert "happy:0.6543" in (tmp_path / "4" / "openface3_full.csv").read_text()
 
 
-@pytest.mark.parametrize("name", ['a "b",c.jpg', "=1+1.jpg", "tab\there.jpg", "line\nbreak.jpg", "\udcff.jpg"])
+@pytest.mark.parametrize(
+    "name", ['a "b",c.jpg', "=1+1.jpg", "tab\there.jpg", "car\rriage.jpg", "line\nbreak.jpg", "\udcff.jpg"]
+)
 def test_any_name_reads_back_equal(tmp_path, name):
     run_once(tmp_path, LogOptions(), f"in/{name}")
     with (tmp_path / "openface3.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:

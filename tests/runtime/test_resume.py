@@ -242,6 +242,7 @@ def undisturbed(many, standin_root, tmp_path_factory):
     return files(logs / "openface3")
 
 
+@pytest.mark.long
 def test_killed_at_random_moments_nothing_is_lost_repeated_or_torn(many, standin_root, tmp_path, undisturbed):
     chance = random.Random(0)
     resuming = command(many, standin_root, tmp_path, "--resume", "on")

@@ -12,7 +12,7 @@ from of3.runtime.types import RunError
 LAYOUTS = [Layout("rows.csv", ("path", "n"), ","), Layout("errors.tsv", ("path", "why"), "\t")]
 FILES = ("rows.csv", "errors.tsv", journal.FILE)
 NEW = Found(Header({"flag": 1}, (0, 0, 0)), (0, 0, 0), 0)
-NAMES = ["a", 'quo"te', "new\nline", "back\\slash\\n", "tab\t", "\udcff", "=1", "z,z"]
+NAMES = ["a", 'quo"te', "new\nline", "back\\slash\\n", "tab\t", "car\rriage", "\udcff", "=1", "z,z"]
 
 
 def fill(folder, names=NAMES, found=NEW):

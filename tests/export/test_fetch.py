@@ -1,0 +1,156 @@
+"""`of3 fetch-weights` against a server of the test's own, through the code that fetches the real ones."""
+
+import hashlib
+import http.server
+import socket
+import threading
+
+import pytest
+
+from of3.export import fetch as module
+from of3.export.fetch import FetchFailed, fetch, main
+from of3.export.published import PUBLISHED, REPOSITORY, PublishedFile
+
+pytest.importorskip("huggingface_hub", reason="of3[fetch] is not installed")
+
+CONTENT = {"a.pth": bytes(range(256)) * 48_000, "b.pkl": b"landmarks" * 1000}
+WANTED = {
+    name: PublishedFile(hashlib.sha256(content).hexdigest(), len(content)) for name, content in CONTENT.items()
+}
+COMMIT = "c" * 40
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """The hub's way of giving a file: HEAD tells its etag, size and commit, GET gives it, by ranges too."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self):
+        self._answer(with_body=False)
+
+    def do_GET(self):
+        self._answer(with_body=True)
+
+    def _answer(self, with_body):
+        hub = self.server
+        prefix, _, name = self.path.partition("/resolve/main/")
+        if prefix != f"/{REPOSITORY}" or name not in hub.content:
+            self.send_response(404)
+            self.send_header("X-Error-Code", "EntryNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        content = hub.content[name]
+        start = 0
+        if "Range" in self.headers:
+            start = int(self.headers["Range"].removeprefix("bytes=").split("-")[0])
+        hub.asked.append((self.command, name, start))
+        self.send_response(206 if start else 200)
+        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(content) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        self.end_headers()
+        if with_body:
+            cut = hub.cuts.pop(0) if hub.cuts else None
+            self.wfile.write(content[start:] if cut is None else content[start : start + cut])
+            if cut is not None:
+                self.wfile.flush()
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    server.content, server.asked, server.cuts = dict(CONTENT), [], []
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def held(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_files_are_fetched_checked_and_not_fetched_again(hub, tmp_path):
+    fetch(tmp_path / "weights", WANTED, hub.url)
+    assert held(tmp_path / "weights") == CONTENT
+    asked = len(hub.asked)
+    fetch(tmp_path / "weights", WANTED, hub.url)
+    assert len(hub.asked) == asked
+
+
+def test_a_wrong_file_is_deleted_and_reported(hub, tmp_path):
+    hub.content["a.pth"] = b"x" * len(CONTENT["a.pth"])
+    with pytest.raises(FetchFailed, match=r"a.pth: got sha256 .*, want .*: deleted"):
+        fetch(tmp_path, WANTED, hub.url)
+    assert [path for path in tmp_path.rglob("*") if path.suffix in (".pth", ".incomplete")] == []
+    hub.content["a.pth"] = b"short"
+    with pytest.raises(FetchFailed, match="got 5 bytes, want 12288000: deleted"):
+        fetch(tmp_path, WANTED, hub.url)
+    hub.content["a.pth"] = CONTENT["a.pth"]
+    fetch(tmp_path, WANTED, hub.url)
+    assert held(tmp_path) == CONTENT
+
+
+def test_another_file_in_its_place_is_left_alone(hub, tmp_path):
+    (tmp_path / "a.pth").write_bytes(b"mine")
+    with pytest.raises(FetchFailed, match="move it away if it may be replaced"):
+        fetch(tmp_path, WANTED, hub.url)
+    assert (tmp_path / "a.pth").read_bytes() == b"mine"
+    assert hub.asked == []
+
+
+def test_a_download_that_breaks_off_is_gone_on_with(hub, tmp_path):
+    hub.cuts = [11_000_000]  # of 12 288 000; what came is kept by the 10 MB
+    fetch(tmp_path, WANTED, hub.url)
+    assert held(tmp_path) == CONTENT
+    starts = [start for command, name, start in hub.asked if (command, name) == ("GET", "a.pth")]
+    assert starts[0] == 0
+    assert starts[1] >= 10_000_000
+
+
+def test_a_file_that_is_not_there_is_said(hub, tmp_path):
+    del hub.content["b.pkl"]
+    with pytest.raises(FetchFailed, match=r"b\.pkl: "):
+        fetch(tmp_path, WANTED, hub.url)
+    assert (tmp_path / "a.pth").exists()
+
+
+def test_the_command_takes_the_published_digests(hub, tmp_path, caplog):
+    """What this server gives is not what is published: nothing of it may stay."""
+    hub.content = dict.fromkeys(PUBLISHED, b"not the weights")
+    flags = ["--of3_root", str(tmp_path), "--endpoint", hub.url]
+    assert main([*flags, "--accept_license"]) == 1
+    assert "Alignment_RetinaFace.pth: got 15 bytes, want 1789735" in caplog.text
+    assert list((tmp_path / "weights").glob("*.pth")) == []
+
+
+def test_the_licence_is_shown_and_must_be_accepted(hub, tmp_path, capsys, monkeypatch):
+    flags = ["--of3_root", str(tmp_path), "--endpoint", hub.url]
+    assert main(flags) == 2
+    assert "non-commercial" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda _: "no")
+    assert main(flags) == 2
+    assert hub.asked == []
+    monkeypatch.setattr("builtins.input", lambda _: "y")
+    monkeypatch.setattr(module, "PUBLISHED", dict.fromkeys(PUBLISHED, WANTED["a.pth"]))
+    hub.content = dict.fromkeys(PUBLISHED, CONTENT["a.pth"])
+    assert main(flags) == 0
+    assert sorted(held(tmp_path / "weights")) == [
+        "Alignment_RetinaFace.pth",
+        "Landmark_98.pkl",
+        "MTL_backbone.pth",
+    ]
