@@ -114,9 +114,9 @@ def by_pixels(bundle: Bundle) -> Curve:
         )
         for height in DETECTOR_HEIGHTS_PX
     }
-    return Curve(
-        "megapixels", "the detector network, ms", "its pixels (`--detector_resize`)", interleaved_ms(steps)
-    )
+    points = interleaved_ms(steps)
+    engine.close()
+    return Curve("megapixels", "the detector network, ms", "its pixels (`--detector_resize`)", points)
 
 
 def by_faces() -> Curve:
@@ -146,15 +146,19 @@ def by_batch(bundle: Bundle, threads: int) -> Curve:
         rows: partial(engine.run, tensor_of(np.zeros((rows, 224, 224, 3), np.uint8), card)) for rows in BATCHES
     }
     points = {rows: each / rows for rows, each in interleaved_ms(steps).items()}
+    engine.close()
     limit = "below 4 the weights, read once a run; above, activations that leave the cache"
     return Curve("batch", f"the multitask network, {threads} threads, ms a face", limit, points)
 
 
 def by_threads(bundle: Bundle) -> Iterator[Curve]:
-    """The multitask network on ready batches of 4: cores within one run, and runs side by side."""
+    """The multitask network on ready batches of 4: cores within one run, and runs side by side.
+
+    Nothing spins: the threads of one engine would take the cores from the next one's round.
+    """
     tensors = list(tensor_of(np.zeros((4, 224, 224, 3), np.uint8), bundle.model(MULTITASK).input))
     counts = sorted({1, 2, cores(), 2 * cores()})
-    engines = [OrtEngine(bundle, MULTITASK, "cpu", "fp32", CpuShare(count, spin=True)) for count in counts]
+    engines = [OrtEngine(bundle, MULTITASK, "cpu", "fp32", CpuShare(count)) for count in counts]
     batch = np.stack(tensors)
     steps: dict[float, Step] = {
         count: partial(engine.run, batch) for count, engine in zip(counts, engines, strict=True)

@@ -98,7 +98,6 @@ def seeds() -> list[tuple[str, bytes]]:
         (".jpg", [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]),
         (".jpg", [cv2.IMWRITE_JPEG_RST_INTERVAL, 2]),
         (".png", []),
-        (".png", [cv2.IMWRITE_PNG_BILEVEL, 1]),
         (".webp", [cv2.IMWRITE_WEBP_QUALITY, 80]),
         (".webp", [cv2.IMWRITE_WEBP_QUALITY, 101]),
         (".bmp", []),
