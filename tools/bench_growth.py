@@ -170,7 +170,12 @@ def by_threads(bundle: Bundle) -> Iterator[Curve]:
     sides = [Networks(bundle, Settings(lanes=count)) for count in counts]
     steps = {count: stream(networks, tensors) for count, networks in zip(counts, sides, strict=True)}
     points = {count: each / 64 for count, each in interleaved_ms(steps).items()}
-    yield Curve("threads", "the multitask network, runs side by side, ms a face", "the cores", points)
+    yield Curve(
+        "threads",
+        "the multitask network, runs side by side (1: one run on all cores), ms a face",
+        "the cores",
+        points,
+    )
 
 
 def stream(networks: Networks, tensors: Sequence[np.ndarray]) -> Callable[[], object]:
