@@ -72,18 +72,18 @@ class OutputCard:
 class ModelFile:
     path: Path
     sha256: str
-    bytes: int
+    size_bytes: int
 
     def read(self) -> bytes:
         """The file's bytes, digest checked.  Raises BundleError when they changed, are gone or are a link.
 
         The digest is taken of the very bytes that are returned, each time: 0.1 s for 100 MB.
         """
-        content = read_plain(self.path, self.bytes)
-        if len(content) != self.bytes:
+        content = read_plain(self.path, self.size_bytes)
+        if len(content) != self.size_bytes:
             raise BundleError(
-                f"{self.path}: got {'more' if len(content) > self.bytes else len(content)} bytes, "
-                f"want {self.bytes}: the file changed since the export, run `of3 export --force`"
+                f"{self.path}: got {'more' if len(content) > self.size_bytes else len(content)} bytes, "
+                f"want {self.size_bytes}: the file changed since the export, run `of3 export --force`"
             )
         got = hashlib.sha256(content).hexdigest()
         if got != self.sha256:

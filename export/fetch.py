@@ -97,9 +97,10 @@ def _download(folder: Path, name: str, endpoint: str | None) -> Path:
     """A file of the repository, gone on with where an earlier try ended.  Raises FetchFailed."""
     from huggingface_hub import errors, hf_hub_download
 
+    broken = errors.HTTPError  # type: ignore[attr-defined]  # of the HTTP library this version is built on
     try:
         return Path(hf_hub_download(REPOSITORY, name, local_dir=folder, endpoint=endpoint))
-    except (OSError, ValueError, errors.HTTPError, errors.XetDownloadError) as error:
+    except (OSError, ValueError, broken, errors.XetDownloadError) as error:
         raise FetchFailed(f"{name}: {error}: what is there so far is gone on with the next time") from error
 
 

@@ -20,10 +20,17 @@ VARIANCES = (0.1, 0.2)
 CANDIDATE_SCORE = 0.02
 MAX_IOU = 0.4
 MIN_CONFIDENCE = 0.5
+MAX_FED_PIXELS = 50_000_000  # the network takes 36 bytes for each (measured at 12 and 48 megapixels)
 
 
 def scene(image: Image, card: InputCard, factor: float) -> Scene:
     """An image resized by `factor` and normalised for the detector."""
+    height, width = image.pixels.shape[:2]
+    if height * width * factor * factor > MAX_FED_PIXELS:
+        raise PictureError(
+            f"too large: {width}x{height} pixels at detector_resize {factor:g}, "
+            f"want at most {MAX_FED_PIXELS} to look for a face: pass a smaller --detector_resize"
+        )
     pixels = image.pixels if factor == 1.0 else _resized(image.pixels.astype(np.float32), factor)
     return Scene(image, normalise(planes_of(pixels), card))
 

@@ -10,10 +10,10 @@ from typing import Protocol, TypeVar
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from of3.engines.base import EngineFailed, Wait
+from of3.engines.base import Wait
 from of3.engines.bundle import Bundle, Labels, read_bundle
 from of3.engines.machine import cores
-from of3.engines.workers import Workers
+from of3.engines.workers import WorkerDied, Workers
 from of3.runtime import crop, detect, images, landmarks, multitask
 from of3.runtime.networks import DETECTOR, LANDMARKS, MULTITASK, Networks
 from of3.runtime.resample import resample
@@ -77,7 +77,7 @@ def attempt(stage: str, step: Callable[[A], B]) -> Callable[[A | Failure], B | F
             return item
         try:
             return step(item)
-        except EngineFailed:
+        except WorkerDied:
             raise  # not this picture's doing: the run cannot go on
         except PictureError as error:
             return Failure(item.source, stage, str(error))

@@ -33,8 +33,12 @@ class Layout:
         out = io.StringIO()
         # A carriage return ends a line for whoever reads it, but before Python 3.13 makes no quotes.
         has_return = any("\r" in cell for row in rows for cell in row)
-        quoting = csv.QUOTE_ALL if has_return else csv.QUOTE_MINIMAL
-        csv.writer(out, delimiter=self.delimiter, lineterminator="\n", quoting=quoting).writerows(rows)
+        csv.writer(
+            out,
+            delimiter=self.delimiter,
+            lineterminator="\n",
+            quoting=csv.QUOTE_ALL if has_return else csv.QUOTE_MINIMAL,
+        ).writerows(rows)
         return out.getvalue().encode("utf-8", "surrogateescape")
 
 

@@ -98,3 +98,9 @@ def test_any_factor_resizes(factor, size):
 def test_a_factor_that_leaves_nothing_is_one_pictures_error():
     with pytest.raises(PictureError, match="leaves nothing of 61x41"):
         scene(Image("x", np.zeros((41, 61, 3), np.uint8)), CARD, 0.001)
+
+
+def test_more_than_the_network_has_memory_for_is_said_with_the_remedy():
+    giant = Image("x", np.broadcast_to(np.zeros(3, np.uint8), (8000, 8000, 3)))
+    with pytest.raises(PictureError, match=r"8000x8000 pixels .* pass a smaller --detector_resize"):
+        scene(giant, CARD, 1.0)
