@@ -88,8 +88,16 @@ def plant(bundle, change):
     file.path.unlink()
     file.path.write_bytes(graph.SerializeToString())
     manifest = bundle.folder / "bundle.json"
-    digest = hashlib.sha256(file.path.read_bytes()).hexdigest()
-    manifest.write_text(manifest.read_text().replace(file.sha256, digest))
+    content = file.path.read_bytes()
+    document = json.loads(manifest.read_text())
+    (entry,) = (
+        entry
+        for model in document["models"].values()
+        for entry in model["files"].values()
+        if entry["sha256"] == file.sha256
+    )
+    entry.update(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+    manifest.write_text(json.dumps(document))
     return read_bundle(bundle.folder)
 
 
