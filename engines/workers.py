@@ -42,11 +42,7 @@ class Workers:
                 if future.done():
                     raise  # the step's own
                 self.check()
-            except Exception:
-                raise
-            except (
-                BaseException
-            ) as error:  # SystemExit in a thread ends the thread, and must not end us quietly
+            except (SystemExit, KeyboardInterrupt) as error:  # a thread's must not end us quietly
                 if not future.done():
                     raise  # ours: an interrupt
                 raise WorkerDied(f"a worker thread was ended by {type(error).__name__}") from error
