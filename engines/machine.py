@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -70,6 +71,24 @@ def has_nvidia_device() -> bool:
         or Path("/dev/nvidiactl").exists()
         or any(_read(vendor) == NVIDIA_VENDOR for vendor in vendors)
     )
+
+
+def visible_gpus(devices: Path = Path("/dev")) -> list[str]:
+    """What to set CUDA_VISIBLE_DEVICES to for each of the GPUs that this process may use.
+
+    From that variable where it is set, else from the device files (`nvidia0`, ...): CUDA, when asked, would
+    take memory on every one of them.
+    """
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [gpu for gpu in named.split(",") if gpu.strip() and gpu.strip() != "-1"]
+    return [str(number) for number in range(len(list(devices.glob("nvidia[0-9]*"))))]
+
+
+def out_of_memory_kills() -> int:
+    """Processes the kernel has killed since it started because memory ran out; 0 where it does not say."""
+    counted = re.search(r"^oom_kill (\d+)$", _read(Path("/proc/vmstat")), re.MULTILINE)
+    return int(counted[1]) if counted else 0
 
 
 def _read(path: Path) -> str:

@@ -4,7 +4,7 @@ import importlib.metadata
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from of3.runtime import MAX_PIXELS_VARIABLE
@@ -55,29 +55,49 @@ def _start(command: CommandLine, prog: str, help_file: Path | None) -> int:
     if command.missing:
         log.warning("nothing to do: missing %s", ", ".join(command.missing))
         return 0
-    try:
-        options = command.options()
-        os.environ[MAX_PIXELS_VARIABLE] = str(options.max_pixels)  # before OpenCV is imported
-        from of3.runtime.job import run  # numpy, OpenCV and the engines, not needed for the help
+    is_shared = command.namespace.executor or command.namespace.shard
+    goes_on = "the same command goes on" if is_shared else "the rows so far are written, --resume on goes on"
+    return guarded(lambda: _run(command), f"{goes_on} from there")
 
-        return run(options)
+
+def _run(command: CommandLine) -> int:
+    options = command.options()
+    os.environ[MAX_PIXELS_VARIABLE] = str(options.max_pixels)  # before OpenCV is imported
+    from of3.runtime.job import run  # numpy, OpenCV and the engines, not needed for the help
+
+    return run(options)
+
+
+def guarded(step: Callable[[], int], goes_on: str) -> int:
+    """A command's exit status.  goes_on: what is said of one that ended before its time."""
+    logging.basicConfig(format="of3: %(message)s", stream=sys.stderr)
+    logging.getLogger("of3").setLevel(logging.INFO)
+    try:
+        return step()
     except RunError as error:
         log.error("%s", error)
         return 1 if isinstance(error, RunBroken) else 2
     except OSError as error:
-        log.error("cannot go on: %s; the rows so far are written, --resume on goes on from there", error)
+        log.error("cannot go on: %s; %s", error, goes_on)
         return 1
     except Interrupted as ended:
-        log.error("%s: the rows so far are written, --resume on goes on from there", ended)
+        log.error("%s: %s", ended, goes_on)
         return ended.status
     except KeyboardInterrupt:
         log.error("interrupted")
         return 130
 
 
+def print_help(prog: str, description: str) -> None:
+    made = parser(prog)
+    made.description = description
+    print(made.format_help())
+
+
 def _write_help(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(path, text)
+        # Its own temporary name: shares of one run may write it at the same time.
+        replace_text(path, text, path.with_name(f".{path.name}.{os.getpid()}.tmp"))
     except OSError as error:
         log.warning("help text not written: %s", error)

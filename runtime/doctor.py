@@ -14,7 +14,7 @@ from of3.engines import cuda, machine, ort, plan, selfcheck, trt
 from of3.engines.base import CpuShare, Engine, EngineFailed, EngineUnavailable
 from of3.engines.bundle import Bundle, BundleError, ModelCard, read_bundle
 from of3.engines.open import KINDS, Choice, kinds_for, open_engine, precision_for
-from of3.runtime.options import ON_OFF_WORDS, on_off
+from of3.runtime.arguments import ON_OFF_WORDS, on_off
 
 PICTURES = 10  # of the self-test, all that a bundle keeps
 REPEATS = 3

@@ -18,21 +18,36 @@ MAX_FILE_BYTES = 1 << 30
 log = logging.getLogger(__name__)
 
 
+def walk_images(root: str) -> Iterator[str]:
+    """Every picture below `root` by its suffix, in any case, in no order; links to folders are not followed.
+
+    Paths keep `root` as it was given; names that are not UTF-8 come surrogate-escaped.
+    """
+    folders = [str(Path(root))]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if _is_folder(entry):
+                        if not entry.is_symlink():
+                            folders.append(entry.path)
+                    elif entry.name.lower().endswith(SUFFIXES):
+                        yield entry.path
+        except OSError as error:
+            log.warning("%s is not searched: %s", error.filename or folder, error.strerror)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
+
+
 def find_images(root: str) -> list[str]:
-    """Every picture below `root` by its suffix, in any case, sorted folder by folder; links to folders are
-    not followed.  Paths keep `root` as it was given; names that are not UTF-8 come surrogate-escaped."""
-    return sorted(_walk(str(Path(root))), key=sort_key)
-
-
-def _walk(root: str) -> Iterator[str]:
-    for folder, _, names in os.walk(root, onerror=_warn):
-        for name in names:
-            if name.lower().endswith(SUFFIXES):
-                yield os.path.join(folder, name)
-
-
-def _warn(error: OSError) -> None:
-    log.warning("%s is not searched: %s", error.filename, error.strerror)
+    """The pictures of `walk_images`, sorted folder by folder."""
+    return sorted(walk_images(root), key=sort_key)
 
 
 def read_image(source: Source) -> Image:

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
@@ -25,19 +25,33 @@ class Interruption:
     Use as a context manager.  Outside the main thread, where Python allows no handlers, it does nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Sequence[int] = SIGNALS) -> None:
+        self._signals = signals
         self._number = 0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+            self._before = {number: signal.signal(number, self._handle) for number in self._signals}
         return self
 
-    def _note(self, number: int, _: FrameType | None) -> None:
+    def arm(self) -> None:
+        """Take the signals back from a library that took them."""
+        for number in self._before:
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
         if self._number:
             raise SystemExit(128 + number)
+        self.note(number)
+
+    def note(self, number: int) -> None:
+        """As if the signal had come."""
         self._number = number
+
+    @property
+    def came(self) -> bool:
+        return self._number != 0
 
     def until(self, items: Iterable[T]) -> Iterator[T]:
         """The items until a signal came."""

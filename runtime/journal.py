@@ -1,22 +1,22 @@
 """What a run has written, picture by picture: the tables can be cut back to it, and the run gone on with.
 
 `journal.tsv` is a line of JSON (whose run it is, and how long the tables were when it began), then one line for
-each picture once everything it wrote is there: `rows_end errors_end full_end size mtime_ns success path`,
+each picture once everything it wrote is there: `rows_end errors_end full_end size mtime_ns success place path`,
 tab-separated, the ends in bytes of the tables, backslash and newline escaped in the path.
 """
 
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from of3.runtime.types import RunError
 
 FILE = "journal.tsv"
-FORMAT, REVISION = "of3-journal", 1
+FORMAT, REVISION = "of3-journal", 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +29,24 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A picture of which everything is written.  ends: bytes of each table up to it and with it."""
+    """A picture of which everything is written.  ends: bytes of each table up to it and with it.
+
+    place: which of `names.stems` its per-image files are written under.
+    """
 
     path: str
     stamp: Stamp
     success: bool
+    place: int
     ends: tuple[int, ...]
 
     def line(self) -> bytes:
-        numbers = (*self.ends, self.stamp.size, self.stamp.mtime_ns, int(self.success))
-        path = os.fsencode(self.path).replace(b"\\", rb"\\").replace(b"\n", rb"\n")
-        return b"\t".join([*(b"%d" % number for number in numbers), path]) + b"\n"
+        numbers = (*self.ends, self.stamp.size, self.stamp.mtime_ns, int(self.success), self.place)
+        return b"\t".join([*(b"%d" % number for number in numbers), escaped(self.path)]) + b"\n"
+
+    def after(self, base: Sequence[int]) -> "Entry":
+        """The same picture where `base` bytes of each table come before."""
+        return replace(self, ends=tuple(end + more for end, more in zip(self.ends, base, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +100,31 @@ def read_entries(path: Path) -> Iterator[tuple[Entry, int]]:
         end = len(file.readline())
         for line in file:
             end += len(line)
-            entry = _entry(line)
+            entry = entry_of(line)
             if entry is None:
                 return
             yield entry, end
 
 
-def _entry(line: bytes) -> Entry | None:
+def entry_of(line: bytes) -> Entry | None:
     """None: torn, the last of a run that was killed."""
-    *numbers, path = line.removesuffix(b"\n").split(b"\t", 6)
-    if not line.endswith(b"\n") or len(numbers) != 6:
+    *numbers, path = line.removesuffix(b"\n").split(b"\t", 7)
+    if not line.endswith(b"\n") or len(numbers) != 7:
         return None
     try:
-        rows, errors, full, size, mtime_ns, success = (int(number) for number in numbers)
+        rows, errors, full, size, mtime_ns, success, place = (int(number) for number in numbers)
     except ValueError:
         return None
-    plain = re.sub(rb"\\(.)", lambda found: b"\n" if found[1] == b"n" else found[1], path)
-    return Entry(os.fsdecode(plain), Stamp(size, mtime_ns), bool(success), (rows, errors, full))
+    return Entry(plain(path), Stamp(size, mtime_ns), bool(success), place, (rows, errors, full))
+
+
+def escaped(path: str) -> bytes:
+    """A path as bytes without a newline."""
+    return os.fsencode(path).replace(b"\\", rb"\\").replace(b"\n", rb"\n")
+
+
+def plain(path: bytes) -> str:
+    """What was escaped."""
+    if b"\\" in path:
+        path = re.sub(rb"\\(.)", lambda found: b"\n" if found[1] == b"n" else found[1], path)
+    return os.fsdecode(path)

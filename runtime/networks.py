@@ -26,7 +26,8 @@ class Networks:
     def __init__(self, bundle: Bundle, settings: Settings):
         """Raises BundleError or EngineUnavailable."""
         self._settings = settings
-        lanes = settings.lanes or cores()
+        share = settings.cores or cores()
+        lanes = settings.lanes or share
         self._workers = Workers(lanes, "of3-lane")
         choice = Choice(
             settings.device, settings.engine, settings.is_required, settings.precision, settings.tf32
@@ -38,7 +39,7 @@ class Networks:
                 bundle,
                 model,
                 choice,
-                CpuShare(cores(), spin=model == needed[0])
+                CpuShare(share, spin=model == needed[0])
                 if lanes == 1
                 else CpuShare(1, spin=False, lanes=lanes, workers=self._workers),
             )

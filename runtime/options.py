@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from of3.runtime import MAX_PIXELS
+from of3.runtime.arguments import ON_OFF_WORDS, count, count_or_auto, on_off, positive, share
 from of3.runtime.types import RunError
 
-ON = {"on", "1", "true", "yes", "y"}
-OFF = {"off", "0", "false", "no", "n"}
-ON_OFF_WORDS = "on|off"
 REQUIRED = ("aligned", "logs", "of3_root")
 
 DESCRIPTION = """\
@@ -58,6 +56,10 @@ class Options:
     reject_damaged: bool
     batch: int  # 0: auto
     workers: int  # 0: auto
+    executor: str  # "": this process
+    ray_address: str  # "": a cluster of this run's own
+    shard: tuple[int, int] | None  # which of how many; None: all
+    shard_size: int  # 0: auto
     skip_detect: bool
     detector_resize: float
     gaze_order: str
@@ -87,7 +89,7 @@ class CommandLine:
         if self.missing:
             raise RunError(f"missing {', '.join(self.missing)}")
         given = vars(self.namespace)
-        root = Path(given["of3_root"])
+        root = Path(given["of3_root"] or ".")
         weights = Path(given["weights"] or root / "weights")
         derived = {
             "logs": Path(given["logs"]),
@@ -99,43 +101,11 @@ class CommandLine:
         return Options(**{name: derived.get(name, given[name]) for name in Options.__slots__})
 
 
-def parse(argv: Sequence[str], prog: str) -> CommandLine:
+def parse(argv: Sequence[str], prog: str, required: Sequence[str] = REQUIRED) -> CommandLine:
     """Exits with status 2 and the usage on an unknown flag or value."""
     namespace = parser(prog).parse_args(argv)
-    missing = tuple(f"--{name}" for name in REQUIRED if getattr(namespace, name) is None)
+    missing = tuple(f"--{name}" for name in required if getattr(namespace, name) is None)
     return CommandLine(namespace.print_help, namespace.help, missing, namespace)
-
-
-def on_off(text: str) -> bool:
-    """Raises ArgumentTypeError unless `text` is one of the accepted words."""
-    word = text.lower()
-    if word not in ON | OFF:
-        raise argparse.ArgumentTypeError(f"got {text!r}, want on or off")
-    return word in ON
-
-
-def positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"got {text}, want a number above 0")
-    return number
-
-
-def count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"got {text}, want 0 or more")
-    return number
-
-
-def count_or_auto(text: str) -> int:
-    """ "auto" -> 0."""
-    if text == "auto":
-        return 0
-    number = count(text)
-    if number == 0:
-        raise argparse.ArgumentTypeError("got 0, want 1 or more, or auto")
-    return number
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -150,6 +120,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     )
     _add_io(made)
     _add_compute(made)
+    _add_scale(made)
     _add_detection(made)
     _add_behaviour(made)
     _add_extras(made)
@@ -207,7 +178,33 @@ def _add_compute(made: argparse.ArgumentParser) -> None:
         "--batch", type=count_or_auto, default=0, metavar="N|auto", help="faces per network run (auto)"
     )
     group.add_argument(
-        "--workers", type=count_or_auto, default=0, metavar="N|auto", help="decoding threads (auto: one a core)"
+        "--workers",
+        type=count_or_auto,
+        default=0,
+        metavar="N|auto",
+        help="decoding threads (auto: one a core); with --executor processes (auto: one a GPU, or for 4 cores)",
+    )
+
+
+def _add_scale(made: argparse.ArgumentParser) -> None:
+    group = made.add_argument_group("many cores, GPUs, machines (such a run is the same when repeated)")
+    group.add_argument(
+        "--executor",
+        choices=("local", "ray"),
+        default="",
+        help="local: --workers processes on this machine; ray: on the machines of a Ray cluster (this process)",
+    )
+    group.add_argument(
+        "--ray_address", default="", metavar="ADDRESS", help="auto, or HOST:PORT (a cluster of this run's own)"
+    )
+    group.add_argument(
+        "--shard",
+        type=share,
+        metavar="i/n",
+        help="do the i-th of n shares only; then `of3 merge` (all, merged)",
+    )
+    group.add_argument(
+        "--shard_size", type=count_or_auto, default=0, metavar="N|auto", help="pictures of a shard (auto)"
     )
 
 

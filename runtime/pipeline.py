@@ -98,7 +98,7 @@ class Pipeline:
         self.labels = _labels(bundle, settings)
         self.networks = Networks(bundle, settings)
         self._blas = ThreadpoolController()
-        workers = settings.workers or cores()
+        workers = settings.workers or settings.cores or cores()
         self._ahead = workers + 1  # pictures decoded and waiting; each may be large
         self._workers = Workers(workers, "of3")
         self._alone: Pipeline | None = None

@@ -22,3 +22,4 @@ class Settings:
     # CPU runs side by side, one core each: most pictures a second.  1: one run at a time on all cores, the
     # least time for one picture.
     lanes: int = 0
+    cores: int = 0  # that may be kept busy

@@ -7,13 +7,14 @@ import csv
 import io
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from of3.runtime import journal
-from of3.runtime.journal import Entry, Header, Stamp
+from of3.runtime.files import synced
+from of3.runtime.journal import Entry, Header
 from of3.runtime.types import RunError
 
 SYNC_EVERY_S = 1.0
@@ -40,6 +41,31 @@ class Layout:
             quoting=csv.QUOTE_ALL if has_return else csv.QUOTE_MINIMAL,
         ).writerows(rows)
         return out.getvalue().encode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What some pictures, in order, add to each table; the ends of their entries count from its beginning."""
+
+    entries: tuple[Entry, ...]
+    contents: tuple[bytes, ...]
+
+    def after(self, count: int) -> "Chunk":
+        """Without its first `count` pictures, of more."""
+        ends = self.entries[count - 1].ends if count else (0, 0, 0)
+        entries = tuple(entry.after([-end for end in ends]) for entry in self.entries[count:])
+        return Chunk(entries, tuple(part[end:] for part, end in zip(self.contents, ends, strict=False)))
+
+
+def joined(chunks: Sequence[Chunk]) -> Chunk:
+    """One after the other; at least one."""
+    entries: list[Entry] = []
+    base: tuple[int, ...] = (0, 0, 0)
+    for chunk in chunks:
+        entries.extend(entry.after(base) for entry in chunk.entries)
+        base = entries[-1].ends if chunk.entries else base
+    contents = zip(*(chunk.contents for chunk in chunks), strict=True)
+    return Chunk(tuple(entries), tuple(b"".join(parts) for parts in contents))
 
 
 class Appender:
@@ -101,17 +127,17 @@ class Tables:
         """Ends of the three tables; the third may not be written."""
         return (*(file.end for file in self._files), 0)[:3]
 
-    def commit(self, path: str, stamp: Stamp, success: bool, rows: Sequence[Iterable[Sequence[str]]]) -> None:
-        """A picture's rows of each table, in the order of the layouts: the first table's come last.
+    def commit(self, chunk: "Chunk") -> None:
+        """Rows of some pictures, in every table; the first table's come last.
 
-        Raises OSError (the disk is full, a file is gone); the picture is then in no table.
+        Raises OSError (the disk is full, a file is gone); the pictures are then in no table.
         """
         before = self._padded()
         try:
-            for file, layout, each in [*zip(self._files, self._layouts, rows, strict=True)][::-1]:
-                file.append(layout.text(*each))
+            for file, content in [*zip(self._files, chunk.contents, strict=True)][::-1]:
+                file.append(content)
             self._files[0].check_in_place()
-            self._journal.append(Entry(path, stamp, success, self._padded()).line())
+            self._journal.append(b"".join(entry.after(before).line() for entry in chunk.entries))
         except OSError:
             for file, end in zip(self._files, before, strict=False):
                 file.cut(end)
@@ -220,14 +246,13 @@ def sort_rows(folder: Path, layouts: Sequence[Layout], key: Any) -> None:
     ordered = sorted(slices.values(), key=lambda item: key(item[0].path))
     files = [folder / layout.file for layout in layouts]
     grown = [_copied(file, number, header.base[number], ordered) for number, file in enumerate(files)]
-    with (folder / (journal.FILE + NEXT)).open("wb") as out:
+    with synced(folder / (journal.FILE + NEXT)) as out:
         out.write(header.line())
         for index, (entry, _) in enumerate(ordered):
             after = (*(column[index] for column in grown), 0)[:3]
-            out.write(Entry(entry.path, entry.stamp, entry.success, after).line())
-        _synced(out)
-    with (folder / COMMIT).open("wb") as out:
-        _synced(out)
+            out.write(replace(entry, ends=after).line())
+    with synced(folder / COMMIT):
+        pass
     finish_replacing(folder, layouts)
 
 
@@ -236,19 +261,13 @@ def _copied(
 ) -> Sequence[int]:
     """Write a table's `.next`; its bytes after each picture."""
     ends = []
-    with path.open("rb") as source, path.with_name(path.name + NEXT).open("wb") as out:
+    with path.open("rb") as source, synced(path.with_name(path.name + NEXT)) as out:
         out.write(source.read(base))
         for entry, before in ordered:
             source.seek(before[number])
             out.write(source.read(entry.ends[number] - before[number]))
             ends.append(out.tell())
-        _synced(out)
     return ends
-
-
-def _synced(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def finish_replacing(folder: Path, layouts: Sequence[Layout]) -> None:

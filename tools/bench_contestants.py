@@ -18,13 +18,16 @@ from of3.engines.bundle import read_bundle
 from of3.engines.machine import cores
 from of3.engines.ort import OrtEngine
 from of3.engines.selfcheck import tensor_of
-from of3.runtime import images, logs, multitask
+from of3.runtime import images, multitask
 from of3.runtime.journal import stamp_of
+from of3.runtime.logs import Mode, RunLogs, Writer
 from of3.runtime.networks import MULTITASK, Networks, needed_by
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.resample import resample
+from of3.runtime.rows import RowOptions
 from of3.runtime.settings import Settings
 from of3.runtime.stream import delayed
+from of3.runtime.survey import Item
 from of3.runtime.tensor import normalise
 from of3.runtime.types import Failure, Floats, Image, Record, Source
 
@@ -51,18 +54,37 @@ class Case:
         return [images.read_image(Source(path, path)) for path in self.paths]
 
 
+class Logs:
+    """Tables and per-image files, in a folder that goes with them.  Use as a context manager."""
+
+    def __init__(self, case: Case):
+        self._rows = RowOptions(landmark_formats=("json",) if case.settings.landmarks else ())
+        self._root = str(case.folder)
+
+    def write(self, result: Record | Failure) -> None:
+        self._tables.add(self._writer.write(result, Item(result.source, stamp_of(result.source))))
+
+    def __enter__(self) -> "Logs":
+        self._folder = tempfile.TemporaryDirectory()
+        place = Path(self._folder.name)
+        self._tables = RunLogs(place, self._rows, Mode())
+        self._writer = Writer(place, self._root, self._rows)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tables.__exit__(None, None, None)
+        self._folder.cleanup()
+
+
 def project(case: Case) -> Step:
     """This project end to end: a folder in, all its logs out."""
     pipeline = Pipeline(case.bundle, case.settings)
 
     def step() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            formats = ("json",) if case.settings.landmarks else ()
-            options = logs.LogOptions(landmark_formats=formats)
-            with logs.RunLogs(Path(folder), str(case.folder), options) as out:
-                for result in pipeline.run(case.paths):
-                    assert isinstance(result, Record), result
-                    out.write(result, stamp_of(result.source))
+        with Logs(case) as out:
+            for result in pipeline.run(case.paths):
+                assert isinstance(result, Record), result
+                out.write(result)
 
     return step
 
@@ -113,11 +135,9 @@ def writing(case: Case) -> Step:
         results: list[Record | Failure] = list(pipeline.run(case.paths))
 
     def step() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            options = logs.LogOptions(landmark_formats=("json",) if case.settings.landmarks else ())
-            with logs.RunLogs(Path(folder), str(case.folder), options) as out:
-                for result in results:
-                    out.write(result, stamp_of(result.source))
+        with Logs(case) as out:
+            for result in results:
+                out.write(result)
 
     return step
 
@@ -172,12 +192,9 @@ def users_script(threads: int) -> Callable[[Case], Step]:
             )
 
         def step() -> None:
-            with (
-                tempfile.TemporaryDirectory() as folder,
-                logs.RunLogs(Path(folder), str(case.folder), logs.LogOptions()) as out,
-            ):
+            with Logs(case) as out:
                 for path in case.paths:
-                    out.write(analysed(path), stamp_of(path))
+                    out.write(analysed(path))
 
         return step
 

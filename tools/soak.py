@@ -19,8 +19,10 @@ import cv2
 
 from of3.export.pictures import draw_face
 from of3.runtime.journal import stamp_of
-from of3.runtime.logs import LogOptions, RunLogs
+from of3.runtime.logs import Mode, RunLogs, Writer
 from of3.runtime.pipeline import Pipeline
+from of3.runtime.rows import RowOptions
+from of3.runtime.survey import Item
 
 EVERY = 500  # pictures between samples
 GROWTH_MB = 5.0
@@ -50,10 +52,11 @@ def soak(root: Path, count: int) -> Iterator[dict[str, float]]:
         out = Path(scratch) / "logs"
         out.mkdir()
         start = time.monotonic()
-        pipeline, logs = Pipeline.open(root / "weights" / "of3_bundle"), RunLogs(out, str(folder), LogOptions())
+        pipeline, logs = Pipeline.open(root / "weights" / "of3_bundle"), RunLogs(out, RowOptions(), Mode())
+        writer = Writer(out, str(folder), RowOptions())
         with pipeline, logs:
             for number, result in enumerate(pipeline.run(islice(cycle(paths), count)), 1):
-                logs.write(result, stamp_of(result.source))
+                logs.add(writer.write(result, Item(result.source, stamp_of(result.source))))
                 if number % EVERY == 0:
                     yield {"images": number, "seconds": time.monotonic() - start, **sample()}
 

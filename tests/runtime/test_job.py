@@ -12,9 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from of3.runtime import cli, job
+from of3.runtime import cli, job, progress, session
 from of3.runtime.cli import main
 from of3.runtime.options import parse
+from of3.runtime.shards import cluster, local
+from of3.runtime.shards import run as shards_run
 
 
 def rows(path):
@@ -175,8 +177,8 @@ def test_logs_in_the_place_of_a_file_exit_1(run, tmp_path, caplog):
 
 def test_progress_off_a_terminal_is_a_line_now_and_then(monkeypatch, caplog):
     caplog.set_level(logging.INFO, "of3")
-    monkeypatch.setattr(job, "LINE_EVERY_S", 0.0)
-    assert list(job.progress(iter([1, 2, 3]), 3, lambda: 3)) == [1, 2, 3]
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
+    assert list(progress.progress(iter([1, 2, 3]), 3, lambda: (3, 0))) == [1, 2, 3]
     assert "3/3" in caplog.text
     assert "0 failed" in caplog.text
 
@@ -212,7 +214,8 @@ def test_tiny_pictures_are_analysed(run, out, aligned):
 
 def test_every_option_reaches_the_run():
     """A flag that is parsed and then read nowhere would be a promise not kept."""
-    source = "".join(Path(module.__file__).read_text("utf-8") for module in (job, cli))
+    modules = (job, cli, session, shards_run, local, cluster)
+    source = "".join(Path(module.__file__).read_text("utf-8") for module in modules)
     options = parse(["--aligned", "a", "--logs", "b", "--of3_root", "c"], "x").options()
     unread = [name for name in options.__slots__ if f"options.{name}" not in source]
     assert unread == []

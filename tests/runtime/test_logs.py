@@ -6,17 +6,10 @@ import numpy as np
 import pytest
 
 from of3.runtime.journal import Stamp
-from of3.runtime.logs import (
-    CSV_COLUMNS,
-    FULL_COLUMNS,
-    LogOptions,
-    RunLogs,
-    Stems,
-    full_row,
-    pts_text,
-    record_row,
-    tsv_text,
-)
+from of3.runtime.logs import Mode, RunLogs, Writer
+from of3.runtime.names import stems
+from of3.runtime.rows import CSV_COLUMNS, FULL_COLUMNS, RowOptions, full_row, pts_text, record_row, tsv_text
+from of3.runtime.survey import Item
 from of3.runtime.types import Failure, RawValues, Record, RunError
 
 STAMP = Stamp(10, 20)
@@ -51,7 +44,7 @@ def test_columns_are_the_originals():
 
 
 def test_a_row_has_the_originals_formats():
-    assert ",".join(record_row(record(), LogOptions())) == (
+    assert ",".join(record_row(record(), RowOptions())) == (
         "in/a.jpg,a.jpg,0.123,-0.200,,open,smile,likely,happy,0.6543,0.6000,0.7000,0.2000,,,1"
     )
 
@@ -66,11 +59,11 @@ def test_a_row_has_the_originals_formats():
     ],
 )
 def test_mouth_smile_and_teeth_follow_the_thresholds(aus, words):
-    assert record_row(record(aus=aus), LogOptions())[5:8] == words
+    assert record_row(record(aus=aus), RowOptions())[5:8] == words
 
 
 def test_confidence_stands_where_the_detector_ran():
-    assert record_row(record(confidence=0.98765), LogOptions())[14] == "0.9877"
+    assert record_row(record(confidence=0.98765), RowOptions())[14] == "0.9877"
 
 
 @pytest.mark.parametrize(
@@ -94,63 +87,57 @@ def test_pts_text():
     assert text == "version: 1\nn_points: 2\n{\n1.000 2.500\n-3.000 4.123\n}\n"
 
 
-def test_equal_stems_never_meet():
-    stems_of = Stems()
-    relatives = ["a.jpg", "a.png", "x/a.jpg", "x/a.png", "x/b.jpg", "y/a.jpg", "y/x/a.jpg"]
-    stems = [stems_of.claim(relative) for relative in relatives]
-    assert stems == ["a", "a.png", "x/a", "x/a.png", "b", "y/a", "y/x/a"]
-    assert [stems_of.claim(relative) for relative in reversed(relatives)] == stems[::-1]
-
-
 def test_stems_stay_short_enough_for_a_file_name_and_apart():
-    stems_of = Stems()
     relatives = ["p" * 251 + ".jpg", "p" * 250 + "q.jpg", "é" * 120 + ".png"]
-    stems = [stems_of.claim(relative) for relative in relatives]
-    assert len(set(stems)) == 3
-    assert all(len(os.fsencode(stem)) <= 200 for stem in stems)
+    firsts = [stems(relative)[0] for relative in relatives]
+    assert len(set(firsts)) == 3
+    assert all(len(os.fsencode(stem)) <= 200 for relative in relatives for stem in stems(relative))
+
+
+def write(folder, result, options, override=False):
+    with RunLogs(folder, options, Mode(override)) as logs:
+        logs.add(Writer(folder, "in", options).write(result, Item(result.source, STAMP)))
 
 
 def test_a_failed_picture_is_a_row_and_an_error(tmp_path):
-    with RunLogs(tmp_path, "in", LogOptions()) as logs:
-        logs.write(Failure("in/a.jpg", "detect", "no face"), STAMP)
+    write(tmp_path, Failure("in/a.jpg", "detect", "no face"), RowOptions())
     assert (tmp_path / "openface3.csv").read_text().splitlines()[1] == "in/a.jpg,a.jpg" + "," * 13 + ",0"
     assert (tmp_path / "errors.tsv").read_text() == "path\tstage\treason\nin/a.jpg\tdetect\tno face\n"
     assert not (tmp_path / "per_image").exists()
 
 
-def run_once(folder, options, name="in/a.jpg"):
+def run_once(folder, options, name="in/a.jpg", override=False):
     folder.mkdir(exist_ok=True)
-    with RunLogs(folder, "in", options) as logs:
-        logs.write(record(name, landmarks=np.ones((2, 2), np.float32)), STAMP)
+    write(folder, record(name, landmarks=np.ones((2, 2), np.float32)), options, override)
 
 
 def test_rows_are_appended_unless_overridden(tmp_path):
-    run_once(tmp_path, LogOptions())
-    run_once(tmp_path, LogOptions())
+    run_once(tmp_path, RowOptions())
+    run_once(tmp_path, RowOptions())
     assert len((tmp_path / "openface3.csv").read_text().splitlines()) == 3
-    run_once(tmp_path, LogOptions(override=True))
+    run_once(tmp_path, RowOptions(), override=True)
     assert len((tmp_path / "openface3.csv").read_text().splitlines()) == 2
 
 
 def test_another_header_is_refused_unless_overridden(tmp_path):
     (tmp_path / "openface3.csv").write_text("path,file,old\nx,y,z\n")
     with pytest.raises(RunError, match=r"got columns path,file,old.*--override"):
-        run_once(tmp_path, LogOptions())
+        run_once(tmp_path, RowOptions())
     assert (tmp_path / "openface3.csv").read_text() == "path,file,old\nx,y,z\n"
-    run_once(tmp_path, LogOptions(override=True))
+    run_once(tmp_path, RowOptions(), override=True)
     assert (tmp_path / "openface3.csv").read_text().startswith("path,file,pose_yaw")
 
 
 def test_files_follow_the_options(tmp_path):
-    run_once(tmp_path / "1", LogOptions(per_image=False))
+    run_once(tmp_path / "1", RowOptions(per_image=False))
     assert not (tmp_path / "1" / "per_image").exists()
-    run_once(tmp_path / "2", LogOptions(landmark_formats=("json",)))
+    run_once(tmp_path / "2", RowOptions(landmark_formats=("json",)))
     assert sorted(os.listdir(tmp_path / "2" / "per_image")) == ["a.landmarks.json", "a.tsv"]
-    run_once(tmp_path / "3", LogOptions(landmark_formats=("json", "pts")))
+    run_once(tmp_path / "3", RowOptions(landmark_formats=("json", "pts")))
     assert sorted(os.listdir(tmp_path / "3" / "per_image")) == ["a.landmarks.json", "a.landmarks.pts", "a.tsv"]
     points = json.loads((tmp_path / "3" / "per_image" / "a.landmarks.json").read_text())
     assert points == {"points": [[1.0, 1.0], [1.0, 1.0]]}
-    run_once(tmp_path / "4", LogOptions(extra_csv=True, emotion_topk=1))
+    run_once(tmp_path / "4", RowOptions(extra_csv=True, emotion_topk=1))
     assert "happy:0.6543" in (tmp_path / "4" / "openface3_full.csv").read_text()
 
 
@@ -158,7 +145,7 @@ def test_files_follow_the_options(tmp_path):
     "name", ['a "b",c.jpg', "=1+1.jpg", "tab\there.jpg", "car\rriage.jpg", "line\nbreak.jpg", "\udcff.jpg"]
 )
 def test_any_name_reads_back_equal(tmp_path, name):
-    run_once(tmp_path, LogOptions(), f"in/{name}")
+    run_once(tmp_path, RowOptions(), f"in/{name}")
     with (tmp_path / "openface3.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         (row,) = csv.DictReader(file)
     assert row["file"] == name

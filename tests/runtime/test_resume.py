@@ -207,7 +207,7 @@ def test_a_run_that_does_not_balance_exits_1(run, monkeypatch, caplog):
     progress = job.progress
 
     def losing_one(results, *arguments):
-        return (result for result in progress(results, *arguments) if not isinstance(result, Failure))
+        return (each for each in progress(results, *arguments) if not isinstance(each[0], Failure))
 
     monkeypatch.setattr(job, "progress", losing_one)
     assert run() == 1

@@ -6,7 +6,7 @@ import pytest
 
 from of3.runtime import journal, tables
 from of3.runtime.journal import Entry, Header, Stamp
-from of3.runtime.tables import Appender, Found, Layout, Tables
+from of3.runtime.tables import Appender, Chunk, Found, Layout, Tables, joined
 from of3.runtime.types import RunError
 
 LAYOUTS = [Layout("rows.csv", ("path", "n"), ","), Layout("errors.tsv", ("path", "why"), "\t")]
@@ -15,12 +15,17 @@ NEW = Found(Header({"flag": 1}, (0, 0, 0)), (0, 0, 0), 0)
 NAMES = ["a", 'quo"te', "new\nline", "back\\slash\\n", "tab\t", "car\rriage", "\udcff", "=1", "z,z"]
 
 
+def chunk(name, number=0):
+    rows = [[[name, "1"]], [[name, "no"]] * (number % 2)]
+    contents = tuple(layout.text(*each) for layout, each in zip(LAYOUTS, rows, strict=True))
+    ends = (*(len(content) for content in contents), 0)
+    return Chunk((Entry(name, Stamp(number, number), bool(number % 2), 0, ends),), contents)
+
+
 def fill(folder, names=NAMES, found=NEW):
     made = Tables(folder, LAYOUTS, found)
     for number, name in enumerate(names):
-        made.commit(
-            name, Stamp(number, number), bool(number % 2), [[[name, "1"]], [[name, "no"]] * (number % 2)]
-        )
+        made.commit(chunk(name, number))
     made.close()
 
 
@@ -47,8 +52,7 @@ def test_cut_anywhere_it_goes_on_to_the_same_files(tmp_path):
         done = [entry.path for entry in tables.entries(tmp_path, found)]
         made = Tables(tmp_path, LAYOUTS, found)
         for number, name in list(enumerate(NAMES))[len(done) :]:
-            rows = [[[name, "1"]], [[name, "no"]] * (number % 2)]
-            made.commit(name, Stamp(number, number), bool(number % 2), rows)
+            made.commit(chunk(name, number))
         made.close()
         assert contents(tmp_path) == whole
 
@@ -109,10 +113,10 @@ def test_a_table_that_is_taken_away_is_noticed(tmp_path):
     made = Tables(tmp_path, LAYOUTS, NEW)
     os.rename(tmp_path / "rows.csv", tmp_path / "moved.csv")
     with pytest.raises(FileNotFoundError):
-        made.commit("a", Stamp(0, 0), True, [[["a", "1"]], []])
+        made.commit(chunk("a"))
     (tmp_path / "rows.csv").touch()
     with pytest.raises(FileNotFoundError, match="was replaced"):
-        made.commit("a", Stamp(0, 0), True, [[["a", "1"]], []])
+        made.commit(chunk("a"))
     made.close()
     assert (tmp_path / "moved.csv").read_text() == "path,n\n"
 
@@ -131,6 +135,19 @@ def test_a_table_that_is_taken_away_is_noticed(tmp_path):
 def test_a_torn_last_row_is_told_from_a_newline_in_a_name(tmp_path, content, whole):
     (tmp_path / "rows.csv").write_bytes(content)
     assert tables.whole_rows(tmp_path / "rows.csv") == whole
+
+
+def test_many_pictures_at_once_are_the_same_files_as_one_by_one(tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "all").mkdir()
+    fill(tmp_path / "one")
+    made = Tables(tmp_path / "all", LAYOUTS, NEW)
+    chunks = [chunk(name, number) for number, name in enumerate(NAMES)]
+    made.commit(joined(chunks[:2]))
+    made.commit(joined(chunks[1:6]).after(1))  # as where a killed merge had written the first of them
+    made.commit(joined([joined(chunks[6:8]), *chunks[8:]]))
+    made.close()
+    assert contents(tmp_path / "all") == contents(tmp_path / "one")
 
 
 def test_sorting_keeps_the_last_row_of_each_and_what_stood_before(tmp_path):
@@ -169,7 +186,7 @@ def test_a_replacement_that_was_killed_is_ended_or_undone(tmp_path, done):
 
 
 def test_a_journal_of_another_kind_is_refused(tmp_path):
-    for content in (b"", b"nonsense\n", b'{"format": "of3-journal", "revision": 2}\n', b"[]\n"):
+    for content in (b"", b"nonsense\n", b'{"format": "of3-journal", "revision": 1}\n', b"[]\n"):
         (tmp_path / journal.FILE).write_bytes(content)
         with pytest.raises(RunError, match="not a journal of this version: pass --override"):
             journal.read_header(tmp_path / journal.FILE)
@@ -177,4 +194,4 @@ def test_a_journal_of_another_kind_is_refused(tmp_path):
 
 def test_an_entry_is_one_line():
     for name in NAMES:
-        assert Entry(name, Stamp(1, 2), True, (3, 4, 5)).line().count(b"\n") == 1
+        assert Entry(name, Stamp(1, 2), True, 0, (3, 4, 5)).line().count(b"\n") == 1
