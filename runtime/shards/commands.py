@@ -1,0 +1,81 @@
+"""`of3 manifest` and `of3 merge`."""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from of3.runtime.cli import guarded, print_help
+from of3.runtime.options import CommandLine, parse
+
+GOES_ON = "nothing is lost, the same command goes on"
+MANIFEST = """\
+Plan a run by many processes: list the pictures below --aligned in shards, in <logs>/openface3/plan.  Then do
+the shares with `of3 run ... --shard i/n`, on as many machines as there are, and `of3 merge`.  With --of3_root
+and the flags of the run, the shares are held to them; without, the first share settles what makes the rows.
+"""
+MERGE = """\
+Check that every shard of the plan in --logs is done, and write the logs that a single run would have written.
+Repeated, it changes nothing; --override writes the tables anew.
+"""
+
+
+def manifest_main(argv: Sequence[str]) -> int:
+    command = parse(argv, "of3 manifest", ("aligned", "logs"))
+    return _asked_for(command, "of3 manifest", MANIFEST) or guarded(lambda: _manifest(command), GOES_ON)
+
+
+def merge_main(argv: Sequence[str]) -> int:
+    command = parse(argv, "of3 merge", ("logs",))
+    return _asked_for(command, "of3 merge", MERGE) or guarded(lambda: _merge(command), GOES_ON)
+
+
+def _asked_for(command: CommandLine, prog: str, description: str) -> int:
+    """Print the help where it was asked for, or needed."""
+    if command.print_help or command.missing:
+        print_help(prog, description)
+    if command.missing:
+        print(f"of3: missing {', '.join(command.missing)}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _manifest(command: CommandLine) -> int:
+    from of3.runtime.job import log_folder
+    from of3.runtime.lock import locked
+    from of3.runtime.session import mode_of
+    from of3.runtime.shards import run
+    from of3.runtime.shards.plan import replace_plan
+
+    options = command.options()
+    logs = log_folder(options)
+    asked = run.asked_of(options) if command.namespace.of3_root or command.namespace.bundle else {}
+    with locked(logs):
+        before = run.unfinished(logs)
+        made = run.planned(options, logs, 1, mode_of(options), asked)
+        if before is not None and not options.override:
+            shutil.rmtree(made.folder)
+            run.check_same_plan(before, made)
+        elif made.pictures == 0:
+            shutil.rmtree(made.folder)
+        else:
+            replace_plan(logs, made.folder)
+    print(f"{made.pictures} pictures in {made.shards} shards, {made.skipped} have their rows; {made.manifest}")
+    return 0
+
+
+def _merge(command: CommandLine) -> int:
+    from of3.runtime.lock import locked
+    from of3.runtime.shards.merge import merge
+    from of3.runtime.shards.plan import find_plan
+    from of3.runtime.types import RunError
+
+    logs = Path(command.namespace.logs) / "openface3"
+    plan = find_plan(logs) if logs.is_dir() else None
+    if plan is None:
+        raise RunError(
+            f"{logs}: no plan: make one with `of3 manifest`, or run a share with `of3 run --shard i/n`"
+        )
+    with locked(logs):
+        merge(plan, command.namespace.override)
+    return 0

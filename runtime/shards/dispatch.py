@@ -1,0 +1,138 @@
+"""Tasks to workers, and what to do when a worker is lost: halve its task until the picture is found.
+
+A task of many pictures that loses its worker is halved, so that innocent ones are done again and a picture that
+kills is alone after some ten deaths; alone, it gets a failed row when it has killed three workers.
+"""
+
+import logging
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Any
+
+from of3.runtime.interruption import Interruption
+from of3.runtime.shards.crew import Crew, Lost, Opened, Seen, Worker
+from of3.runtime.shards.parts import Task, join_pieces
+from of3.runtime.shards.plan import Plan
+from of3.runtime.shards.work import fail_picture
+from of3.runtime.types import RunBroken
+
+DEATHS_A_PICTURE = 3
+# Workers lost one after the other without a task done between: no picture's doing.  One picture among 1000
+# takes ten halvings and two more deaths.
+DEATHS_IN_A_ROW = 40
+LOOK_EVERY_S = 0.5
+
+log = logging.getLogger(__name__)
+
+
+class Dispatch:
+    """The tasks of a plan on a crew's workers.  Counts grow while it runs."""
+
+    def __init__(self, plan: Plan, crew: Crew, tasks: Iterable[Task], interruption: Interruption):
+        self._plan, self._crew, self._interruption = plan, crew, interruption
+        self._fresh, self._again = iter(tasks), deque[Task]()
+        self._starting: dict[Future[Opened], int] = {}
+        self._running: dict[Future[Seen], tuple[int, Task]] = {}
+        self._workers: dict[int, Worker] = {}
+        self._idle: list[int] = []
+        self._deaths: Counter[Task] = Counter()
+        self._in_a_row = 0
+        self._said: set[Any] = set()
+        self._made: Any = {}
+        self._done, self._failed = 0, 0
+
+    def seen(self) -> Seen:
+        """Pictures done, with those of the tasks under way."""
+        under_way = [self._workers[place].seen() for place, _ in self._running.values()]
+        pictures = sum(seen.pictures for seen in under_way)
+        return Seen(self._done + pictures, self._failed + sum(seen.failed for seen in under_way))
+
+    def run(self) -> Iterator[None]:
+        """Until everything is done, or an interruption was seen to; gives a sign of life now and then.
+
+        Raises RunError (a worker cannot work), RunBroken (workers are lost whatever they do), OSError.
+        """
+        try:
+            for place in range(self._crew.size):
+                self._hire(place)
+            while self._assign() or self._running:
+                futures: list[Future[Any]] = [*self._starting, *self._running]
+                done, _ = wait(futures, LOOK_EVERY_S, FIRST_COMPLETED)
+                for future in done:
+                    self._handle(future)
+                yield
+        finally:
+            for worker in self._workers.values():
+                worker.close()
+
+    def _hire(self, place: int) -> None:
+        worker = self._workers[place] = self._crew.hire(self._plan, place)
+        self._starting[worker.opened] = place
+
+    def _assign(self) -> bool:
+        """Give idle workers their tasks; whether any task is left."""
+        if self._interruption.came:
+            for place, _ in self._running.values():
+                self._workers[place].stop()
+            return False
+        task = self._next()
+        while task is not None and self._idle:
+            place = self._idle.pop()
+            self._running[self._workers[place].run(task)] = (place, task)
+            task = self._next()
+        if task is not None:
+            self._again.appendleft(task)
+        return task is not None
+
+    def _next(self) -> Task | None:
+        return self._again.popleft() if self._again else next(self._fresh, None)
+
+    def _handle(self, future: Future[Any]) -> None:
+        task = None
+        try:
+            if future in self._starting:
+                place = self._starting.pop(future)
+                self._note(future.result())
+            else:
+                place, task = self._running.pop(future)
+                self._count(task, future.result())
+            self._idle.append(place)
+        except Lost as lost:
+            self._workers.pop(place).close()
+            self._in_a_row += 1
+            if self._in_a_row >= DEATHS_IN_A_ROW:
+                raise RunBroken(f"{self._in_a_row} workers were lost in a row, the last one {lost}") from lost
+            self._hire(place)
+            if task is not None:
+                self._halve(task, str(lost))
+
+    def _note(self, opened: Opened) -> None:
+        """Say what a worker says, once."""
+        self._made = opened.made
+        for level, line in opened.said:
+            if (level, line) not in self._said:
+                log.log(level, "%s", line)
+                self._said.add((level, line))
+
+    def _count(self, task: Task, seen: Seen) -> None:
+        self._in_a_row = 0
+        self._done += seen.pictures
+        self._failed += seen.failed
+        if seen.pictures < task.pictures:
+            self._again.append(Task(task.shard, task.first + seen.pictures, task.last))
+        join_pieces(self._plan, task.shard)
+
+    def _halve(self, task: Task, how: str) -> None:
+        """What comes of a task that lost its worker."""
+        if task.pictures > 1:
+            log.info("shard %d, %d pictures: a worker was lost (%s), halved", task.shard, task.pictures, how)
+            middle = (task.first + task.last) // 2
+            self._again += [Task(task.shard, task.first, middle), Task(task.shard, middle, task.last)]
+            return
+        self._deaths[task] += 1
+        if self._deaths[task] < DEATHS_A_PICTURE:
+            self._again.append(task)
+            return
+        fail_picture(self._plan, task, f"killed its worker {DEATHS_A_PICTURE} times: {how}", self._made)
+        self._count(task, Seen(1, 1))

@@ -1,0 +1,149 @@
+"""What a run by many processes agrees on: `<logs>/openface3/plan`, made once, then only read.
+
+plan.json                the folder, its shards, what becomes of rows that are there
+manifest.tsv, shards.tsv the pictures (see `manifest`)
+run/identity.json        what makes the rows, by whoever opened a session first
+parts/                   what is done (see `parts`)
+merge.json               how far the merge is (see `merge`)
+"""
+
+import json
+import os
+import platform
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from of3.runtime.files import replace_text, sync, synced
+from of3.runtime.logs import Mode
+from of3.runtime.runinfo import now
+from of3.runtime.shards import manifest
+from of3.runtime.survey import Item, Survey
+from of3.runtime.types import RunError
+
+FOLDER, FILE, PIN = "plan", "plan.json", "identity.json"
+FORMAT, REVISION = "of3-plan", 1
+OLD = "plan.old"
+MOST_IN_SHARD, LEAST_IN_SHARD = 1000, 16  # a shard that is lost costs seconds; one begun, some milliseconds
+SHARDS_A_WORKER = 8  # so that the last ones end at about the same time
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    folder: Path
+    root: str  # the folder of pictures, and the beginning of every path
+    images: int  # found there
+    skipped: int  # of them had their row already
+    pictures: int  # to be done: in the manifest
+    shard_size: int
+    shards: int
+    manifest: str  # sha256 of shards.tsv
+    mode: Mode  # what becomes of rows that are there
+    made: str  # UTC, ISO 8601
+    asked: Mapping[str, Any]  # of the identity, as far as known when it was made
+
+    def items(self, shard: int) -> list[Item]:
+        """The pictures of a shard.  Raises RunError."""
+        return manifest.read_shard(self.folder, self.root, shard)
+
+    def size(self, shard: int) -> int:
+        return min(self.shard_size, self.pictures - shard * self.shard_size)
+
+    def pinned(self) -> dict[str, Any] | None:
+        """What makes the rows: `identity`, every flag, and au_info.json; None before the first session."""
+        path = self.folder / "run" / PIN
+        return json.loads(path.read_text("utf-8")) if path.exists() else None
+
+    def pin(self, document: Mapping[str, Any]) -> None:
+        """Settle it, unless another did."""
+        temporary = self.temporary("pin")
+        temporary.mkdir()
+        replace_text(temporary / PIN, json.dumps(document, indent=2) + "\n")
+        sync(temporary / PIN)
+        publish(temporary, self.folder / "run")
+
+    def temporary(self, name: str) -> Path:
+        """A name in the plan's folder that no other process takes."""
+        place = self.folder / "writing"
+        place.mkdir(exist_ok=True)
+        return place / unique(name)
+
+
+def unique(name: str) -> str:
+    return f"{name}.{platform.node()}.{os.getpid()}.{secrets.token_hex(4)}"
+
+
+def publish(temporary: Path, final: Path) -> None:
+    """Put a folder in its place, whole, unless one is there; of several processes the first wins."""
+    try:
+        temporary.rename(final)
+    except OSError:
+        if not final.exists():
+            raise
+        shutil.rmtree(temporary)
+    else:
+        sync(final.parent)
+
+
+def make_plan(
+    logs: Path, survey: Survey, root: str, shard_size: int, mode: Mode, asked: Mapping[str, Any]
+) -> Plan:
+    """The pictures of a survey that have no row yet -> a plan in a temporary folder beside its place.
+
+    logs: `<logs>/openface3`, which is there.
+    """
+    folder = logs / unique(f".{FOLDER}")
+    folder.mkdir()
+    listed = manifest.write_manifest(folder, root, survey.items(), shard_size)
+    plan = Plan(
+        folder=folder,
+        root=root,
+        images=listed.pictures + survey.skipped,
+        skipped=survey.skipped,
+        pictures=listed.pictures,
+        shard_size=shard_size,
+        shards=listed.shards,
+        manifest=listed.sha256,
+        mode=mode,
+        made=now().isoformat(timespec="seconds"),
+        asked=asked,
+    )
+    fields = {name: value for name, value in asdict(plan).items() if name != "folder"}
+    with synced(folder / FILE) as file:
+        file.write(json.dumps({"format": FORMAT, "revision": REVISION, **fields}, indent=2).encode() + b"\n")
+    return plan
+
+
+def size_of_shards(asked: int, images: int, workers: int) -> int:
+    """asked: 0 for as many as suit `workers` that share the images."""
+    fair = -(-images // (workers * SHARDS_A_WORKER))
+    return asked or max(LEAST_IN_SHARD, min(MOST_IN_SHARD, fair))
+
+
+def find_plan(logs: Path) -> Plan | None:
+    """The plan of a log folder.  Raises RunError: none of this version."""
+    folder = logs / FOLDER
+    if (logs / OLD).exists() and not folder.exists():
+        (logs / OLD).rename(folder)  # a killed process was about to replace it
+    if not folder.exists():
+        return None
+    try:
+        document = json.loads((folder / FILE).read_text("utf-8"))
+        if (document.pop("format"), document.pop("revision")) != (FORMAT, REVISION):
+            raise ValueError
+        return Plan(**{**document, "folder": folder, "mode": Mode(**document["mode"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{folder}: not a plan of this version: remove it, or pass another --logs") from error
+
+
+def replace_plan(logs: Path, temporary: Path) -> None:
+    """Put a new plan in the old one's place; killed in between, one of the two is there."""
+    old, final = logs / OLD, logs / FOLDER
+    shutil.rmtree(old, ignore_errors=True)
+    if final.exists():
+        final.rename(old)
+    publish(temporary, final)
+    shutil.rmtree(old, ignore_errors=True)

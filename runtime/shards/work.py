@@ -1,0 +1,108 @@
+"""A shard's pictures -> its part: the one function that every executor calls."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from of3.runtime.calibrate import to_document
+from of3.runtime.logs import Writer, check_identity, write_au_info
+from of3.runtime.options import Options
+from of3.runtime.runinfo import flags_of, options_of
+from of3.runtime.session import Session, report, row_options
+from of3.runtime.shards.crew import Opened
+from of3.runtime.shards.parts import Part, Task, write_part
+from of3.runtime.shards.plan import Plan
+from of3.runtime.survey import Item
+from of3.runtime.tables import joined
+from of3.runtime.tally import Tally
+from of3.runtime.types import Failure, Record
+
+Until = Callable[[Iterable[Item]], Iterator[Item]]  # the items until the work is to end early
+
+
+class Member:
+    """A session that takes part in a plan.  Use as a context manager."""
+
+    def __init__(self, options: Options, plan: Plan, cores: int = 0):
+        """cores: as a session's.  Raises RunError: nothing to be opened, or it would make other rows."""
+        self.plan = plan
+        self.session = Session(options, cores)
+        try:
+            self._join()
+        except BaseException:
+            self.session.__exit__()
+            raise
+
+    def _join(self) -> None:
+        """Take part in what the rows are made with, or settle it as the first."""
+        pinned = self.plan.pinned() or self._settled()
+        identity = pinned["identity"]
+        self.au_to_index = {int(au): index for au, index in identity["au"].items()}
+        check_identity(identity, self._identity())
+        self.identity = digest_of(identity)
+        self._rows = row_options(self.session.options)
+
+    def _settled(self) -> dict[str, Any]:
+        logs = self.plan.folder.parent
+        calibration = self.session.calibration(logs / "au_info.json")
+        self.au_to_index = dict(calibration.au_to_index)
+        check_identity(self.plan.asked, {name: self._identity()[name] for name in self.plan.asked})
+        au_info = to_document(calibration, self.session.pipeline.bundle.labels.aus)
+        flags = {**flags_of(self.session.options), "shard": None}  # it is of all shares
+        self.plan.pin({"identity": self._identity(), "flags": flags, "au_info": au_info})
+        pinned = self.plan.pinned()
+        assert pinned is not None
+        write_au_info(logs, pinned["au_info"])
+        return pinned
+
+    def _identity(self) -> dict[str, Any]:
+        return {**self.session.identity(self.au_to_index), "manifest": self.plan.manifest}
+
+    def opened(self) -> Opened:
+        """What is to be said of it."""
+        return Opened(report(self.session), self.session.made_with())
+
+    def run_shard(self, task: Task, until: Until = iter) -> Iterator[Record | Failure]:
+        """Do a task: give its results as they come, and at the end write what was done as a part.
+
+        Fewer than the task's pictures are done where `until` ended early.  Raises RunError (RunBroken where no
+        engine is left) and OSError.
+        """
+        started_s = time.time()
+        tally, chunks = Tally(), []
+        writer = Writer(self.plan.folder.parent, self.plan.root, self._rows, self.plan.temporary("file"))
+        items = self.plan.items(task.shard)[task.first : task.last]
+        for result, item in self.session.analyse(until(items), self.au_to_index):
+            chunks.append(writer.write(result, item))
+            tally.count(result)
+            yield result
+        if chunks:
+            writer.sync()
+            done = Task(task.shard, task.first, task.first + len(chunks))
+            made = (self.session.made_with(),)
+            chunk = joined(chunks)
+            write_part(self.plan, Part(done, self.identity, chunk, tally, made, started_s, time.time()))
+
+    def __enter__(self) -> "Member":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.session.__exit__()
+
+
+def digest_of(identity: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def fail_picture(plan: Plan, task: Task, reason: str, made: Mapping[str, Any]) -> None:
+    """Write the part of a task of one picture that no worker survives."""
+    (item,) = plan.items(task.shard)[task.first : task.last]
+    pinned = plan.pinned()
+    assert pinned is not None
+    rows = row_options(options_of(pinned["flags"]))
+    failure, tally, now_s = Failure(item.path, "worker", reason), Tally(), time.time()
+    tally.count(failure)
+    chunk = Writer(plan.folder.parent, plan.root, rows, plan.temporary("file")).write(failure, item)
+    write_part(plan, Part(task, digest_of(pinned["identity"]), chunk, tally, (made,), now_s, now_s))
