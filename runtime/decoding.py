@@ -61,6 +61,8 @@ def _by_opencv(content: bytes) -> Pixels:
     except cv2.error as error:
         if "MAX_IMAGE" in error.err:
             raise PictureError(_too_large()) from error
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError(error.err) from error
         raise PictureError(f"unreadable: OpenCV: {error.err}") from error
     if pixels is None:
         raise PictureError(_diagnosis(content))

@@ -11,7 +11,7 @@ from typing import Any
 from of3.runtime import journal, tables
 from of3.runtime.files import Inside, replace_text, sort_key
 from of3.runtime.journal import Entry, Header
-from of3.runtime.names import stems
+from of3.runtime.names import stem_at
 from of3.runtime.rows import RowOptions, file_texts, table_rows
 from of3.runtime.survey import Item
 from of3.runtime.tables import Chunk, Found, Tables
@@ -43,7 +43,7 @@ class Writer:
     def write(self, result: Record | Failure, item: Item) -> Chunk:
         """Raises OSError."""
         if isinstance(result, Record):
-            stem = stems(os.path.relpath(item.path, self._root))[item.place]
+            stem = stem_at(os.path.relpath(item.path, self._root), item.place)
             for suffix, text in file_texts(result, self._options).items():
                 self._per_image.write(stem + suffix, text)
         rows = zip(self._options.layouts, table_rows(result, self._options), strict=True)

@@ -6,19 +6,28 @@ stem (a.jpg, a.png) the later keeps its suffix as well.
 
 import hashlib
 import os
+from collections.abc import Iterator
+from itertools import islice
 
 MAX_STEM_BYTES = 200  # 255 less the longest suffix and a temporary name
 
 
-def stems(relative: str) -> tuple[str, ...]:
+def stems(relative: str) -> Iterator[str]:
     """A picture's path relative to the input folder -> the stems it may write under, the best first.
 
     The last is no other picture's.
     """
     folder, name = os.path.split(relative)
     stem = os.path.splitext(name)[0]
-    own = f"{stem}-{_digest(relative)}"
-    return tuple(map(_fitted, (stem, os.path.join(folder, stem), relative, os.path.join(folder, own))))
+    yield _fitted(stem)
+    yield _fitted(os.path.join(folder, stem))
+    yield _fitted(relative)
+    yield _fitted(os.path.join(folder, f"{stem}-{_digest(relative)}"))
+
+
+def stem_at(relative: str, place: int) -> str:
+    """The `place`-th of a picture's stems."""
+    return next(islice(stems(relative), place, None))
 
 
 def _fitted(stem: str) -> str:

@@ -1,6 +1,7 @@
 """Pictures in, records out: the only file that knows the order of the stages."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -76,7 +77,7 @@ def attempt(stage: str, step: Callable[[A], B]) -> Callable[[A | Failure], B | F
         if isinstance(item, Failure):
             return item
         try:
-            return step(item)
+            return again_when_short_of_memory(step, item)
         except WorkerDied:
             raise  # not this picture's doing: the run cannot go on
         except PictureError as error:
@@ -86,6 +87,18 @@ def attempt(stage: str, step: Callable[[A], B]) -> Callable[[A | Failure], B | F
             return Failure(item.source, stage, f"{type(error).__name__}: {error}")
 
     return guarded
+
+
+ALONE = threading.Lock()  # held by the one picture that is tried again
+
+
+def again_when_short_of_memory(step: Callable[[A], B], item: A) -> B:
+    """`step`, once more where memory ran out: most likely a neighbour had taken it, and has failed by now."""
+    try:
+        return step(item)
+    except MemoryError:
+        with ALONE:
+            return step(item)
 
 
 class Pipeline:

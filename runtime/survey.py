@@ -7,11 +7,12 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from of3.runtime.files import sort_key
 from of3.runtime.images import SUFFIXES, walk_images
 from of3.runtime.journal import Entry, Stamp, stamp_of
-from of3.runtime.names import stems
+from of3.runtime.names import stem_at, stems
 from of3.runtime.types import RunError
 
 CACHE_KB = 32_768  # of the database's pages, and of its sorting
@@ -37,6 +38,7 @@ class Survey:
     def __init__(self, root: str):
         """root: the folder, and the beginning of every path.  Raises RunError where it holds no picture."""
         self._root, self._retry_failed = root, False
+        self._beginning = len(os.path.join(Path(root), ""))  # of a path, before what is relative
         self.skipped = 0  # done before, of those gone through so far
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._database.executescript(f"PRAGMA journal_mode=OFF; PRAGMA cache_size=-{CACHE_KB}; {SCHEMA} BEGIN")
@@ -52,7 +54,7 @@ class Survey:
         for entry in done:
             values = (_blob(entry.path), entry.stamp.size, entry.stamp.mtime_ns, entry.success, entry.place)
             self._database.execute("INSERT OR REPLACE INTO done VALUES (?,?,?,?,?)", values)
-            self._claims(stems(os.path.relpath(entry.path, self._root))[entry.place], entry.path)
+            self._claims(stem_at(os.path.relpath(entry.path, self._root), entry.place), entry.path)
 
     def items(self) -> Iterator[Item]:
         """Pictures to be done, in the order of the tables; each is looked at when its turn comes."""
@@ -77,7 +79,7 @@ class Survey:
 
     def _place(self, path: str) -> int:
         """The first of a picture's stems that no other has."""
-        candidates = stems(os.path.relpath(path, self._root))
+        candidates = stems(path[self._beginning :])
         return next(place for place, name in enumerate(candidates) if self._claims(name, path))
 
     def _claims(self, name: str, path: str) -> bool:

@@ -28,7 +28,6 @@ from of3.runtime.types import Failure, RunBroken, RunError
 
 INSTALL = "pip install 'of3[ray]'"
 OWN_STORE_BYTES = 256 << 20  # of a cluster of this run's own: nothing but the bundle goes through it
-SEEN_WITHIN_S = 1.0
 Files = Mapping[str, bytes]  # by path below a folder
 
 
@@ -127,8 +126,10 @@ class RayWorker:
     def __init__(self, ray: Any, actor: Any):
         self._ray, self._actor = ray, actor
         self.opened: Future[Opened] = self._future(actor.open.remote())
+        self._seen, self._asked = Seen(), Future[Seen]()
 
     def run(self, task: Task) -> "Future[Seen]":
+        self._seen, self._asked = Seen(), self._future(self._actor.seen.remote())
         return self._future(self._actor.run.remote(task))
 
     def _future(self, reference: Any) -> "Future[Any]":
@@ -149,11 +150,10 @@ class RayWorker:
         return future
 
     def seen(self) -> Seen:
-        try:
-            seen: Seen = self._ray.get(self._actor.seen.remote(), timeout=SEEN_WITHIN_S)
-        except self._ray.exceptions.RayError:  # lost, or busy opening
-            return Seen()
-        return seen
+        """As it was when last it answered: nobody waits for it."""
+        if self._asked.done() and self._asked.exception() is None:
+            self._seen, self._asked = self._asked.result(), self._future(self._actor.seen.remote())
+        return self._seen
 
     def stop(self) -> None:
         self._actor.stop.remote()

@@ -5,9 +5,11 @@ kills is alone after some ten deaths; alone, it gets a failed row when it has ki
 """
 
 import logging
+import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from itertools import islice
 from typing import Any
 
 from of3.runtime.interruption import Interruption
@@ -22,6 +24,7 @@ DEATHS_A_PICTURE = 3
 # takes ten halvings and two more deaths.
 DEATHS_IN_A_ROW = 40
 LOOK_EVERY_S = 0.5
+START_WITHIN_S = 600.0  # until when some worker of a crew must be there
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +34,13 @@ class Dispatch:
 
     def __init__(self, plan: Plan, crew: Crew, tasks: Iterable[Task], interruption: Interruption):
         self._plan, self._crew, self._interruption = plan, crew, interruption
-        self._fresh, self._again = iter(tasks), deque[Task]()
+        self._fresh, self._again, self._suspects = iter(tasks), deque[Task](), deque[Task]()
         self._starting: dict[Future[Opened], int] = {}
         self._running: dict[Future[Seen], tuple[int, Task]] = {}
         self._workers: dict[int, Worker] = {}
         self._idle: list[int] = []
         self._deaths: Counter[Task] = Counter()
-        self._in_a_row = 0
+        self._in_a_row, self._worked_s = 0, time.monotonic()
         self._said: set[Any] = set()
         self._made: Any = {}
         self._done, self._failed = 0, 0
@@ -54,13 +57,16 @@ class Dispatch:
         Raises RunError (a worker cannot work), RunBroken (workers are lost whatever they do), OSError.
         """
         try:
-            for place in range(self._crew.size):
+            first = list(islice(self._fresh, self._crew.size))
+            self._again.extend(first)
+            for place in range(len(first)):
                 self._hire(place)
             while self._assign() or self._running:
                 futures: list[Future[Any]] = [*self._starting, *self._running]
                 done, _ = wait(futures, LOOK_EVERY_S, FIRST_COMPLETED)
                 for future in done:
                     self._handle(future)
+                self._check_alive()
                 yield
         finally:
             for worker in self._workers.values():
@@ -83,10 +89,21 @@ class Dispatch:
             task = self._next()
         if task is not None:
             self._again.appendleft(task)
-        return task is not None
+        return task is not None or bool(self._suspects)
 
     def _next(self) -> Task | None:
-        return self._again.popleft() if self._again else next(self._fresh, None)
+        """A picture's last trial comes when nothing else runs, so that its death is no neighbour's doing."""
+        if self._again:
+            return self._again.popleft()
+        task = next(self._fresh, None)
+        return self._suspects.popleft() if task is None and self._suspects and not self._running else task
+
+    def _check_alive(self) -> None:
+        """Raise RunBroken when no worker has come up for long."""
+        if self._running or self._idle:
+            self._worked_s = time.monotonic()
+        elif time.monotonic() - self._worked_s > START_WITHIN_S:
+            raise RunBroken(f"no worker could start within {START_WITHIN_S:.0f} s: is there room for one?")
 
     def _handle(self, future: Future[Any]) -> None:
         task = None
@@ -132,7 +149,8 @@ class Dispatch:
             return
         self._deaths[task] += 1
         if self._deaths[task] < DEATHS_A_PICTURE:
-            self._again.append(task)
+            is_last = self._deaths[task] == DEATHS_A_PICTURE - 1
+            (self._suspects if is_last else self._again).append(task)
             return
         fail_picture(self._plan, task, f"killed its worker {DEATHS_A_PICTURE} times: {how}", self._made)
         self._count(task, Seen(1, 1))

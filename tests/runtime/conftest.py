@@ -2,11 +2,17 @@
 
 import shutil
 import struct
+import subprocess
+import sys
 import zlib
 
+import cv2
+import numpy as np
 import pytest
 
 from of3.runtime.cli import main
+
+NOT_COMPARED = {"run.json", "run.lock", "openface3.txt"}
 
 
 @pytest.fixture
@@ -36,6 +42,51 @@ def run(standin_root, aligned, tmp_path):
 @pytest.fixture
 def out(tmp_path):
     return tmp_path / "logs" / "openface3"
+
+
+@pytest.fixture(scope="session")
+def files():
+    return all_files
+
+
+def all_files(folder):
+    """Everything a run wrote, but for what says when and how it went, and how it was shared out."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in NOT_COMPARED and path.relative_to(folder).parts[0] != "plan"
+    }
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory):
+    """300 small pictures, every tenth of them none."""
+    folder = tmp_path_factory.mktemp("many")
+    for number in range(300):
+        path = folder / f"sub{number % 3}" / f"{number:03d}.png"
+        path.parent.mkdir(exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (64, 64, 3), np.uint8)
+        path.write_bytes(b"none" if number % 10 == 0 else cv2.imencode(".png", pixels)[1].tobytes())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def command():
+    return command_line
+
+
+def command_line(many, root, logs, *flags):
+    start = "import sys; from of3.runtime.cli import main; sys.exit(main())"
+    required = ["--aligned", str(many), "--logs", str(logs), "--of3_root", str(root)]
+    return [sys.executable, "-c", start, "run", *required, "--device", "cpu", "--extra_csv", "on", *flags]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(many, standin_root, tmp_path_factory):
+    """What a run of one process writes."""
+    logs = tmp_path_factory.mktemp("undisturbed")
+    subprocess.run(command_line(many, standin_root, logs), check=True, capture_output=True)
+    return all_files(logs / "openface3")
 
 
 @pytest.fixture(scope="session")

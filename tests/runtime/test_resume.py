@@ -9,29 +9,15 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 
-import cv2
-import numpy as np
 import pytest
 
 from of3.runtime import job
 from of3.runtime.types import Failure
 
-PICTURES = 300
 KILLS = 60
-NOT_COMPARED = {"run.json", "run.lock", "openface3.txt"}
-
-
-def files(folder):
-    """Everything a run wrote, but for what says when and how it went."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name not in NOT_COMPARED
-    }
 
 
 def rows(out):
@@ -40,7 +26,7 @@ def rows(out):
 
 
 @pytest.fixture
-def whole(run, out):
+def whole(run, out, files):
     """What a run that nothing disturbs writes."""
     assert run("--extra_csv", "on") == 0
     found = files(out)
@@ -64,7 +50,7 @@ def disturbed(monkeypatch, number, act):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_with_whole_rows_and_resume_completes_it(
-    run, out, whole, monkeypatch, caplog, aligned, number, status
+    run, out, whole, monkeypatch, caplog, aligned, number, status, files
 ):
     for copy in range(40):  # more than may be at work at once
         shutil.copy(aligned / "face_1.png", aligned / f"more_{copy:02d}.png")
@@ -86,7 +72,7 @@ def test_a_signal_ends_the_run_with_whole_rows_and_resume_completes_it(
 
 
 def test_resuming_a_finished_run_changes_nothing_and_a_new_picture_is_put_in_its_place(
-    run, out, aligned, whole
+    run, out, aligned, whole, files
 ):
     assert run("--extra_csv", "on", "--resume", "on") == 0
     assert run("--extra_csv", "on", "--resume", "on") == 0
@@ -110,7 +96,7 @@ def test_a_picture_that_changed_is_done_again(run, out, aligned):
     assert {**after, "face_1.png": None} == {**before, "face_1.png": None}
 
 
-def test_a_new_picture_takes_no_per_image_file_of_another(run, out, aligned):
+def test_a_new_picture_takes_no_per_image_file_of_another(run, out, aligned, files):
     run()
     before = files(out)
     (aligned / "a").mkdir()
@@ -146,7 +132,7 @@ def test_failed_pictures_are_repeated_when_asked(run, out, aligned):
         (["--extra_csv", "on"], "flags.extra_csv was False, is True"),
     ],
 )
-def test_other_flags_are_refused_by_name_unless_overridden(run, out, caplog, flags, named):
+def test_other_flags_are_refused_by_name_unless_overridden(run, out, caplog, flags, named, files):
     run()
     before = files(out)
     assert run("--resume", "on", *flags) == 2
@@ -217,33 +203,10 @@ def test_a_run_that_does_not_balance_exits_1(run, monkeypatch, caplog):
 # -- in processes of their own ----------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def many(tmp_path_factory):
-    """Some hundred small pictures, every tenth of them none."""
-    folder = tmp_path_factory.mktemp("many")
-    for number in range(PICTURES):
-        path = folder / f"sub{number % 3}" / f"{number:03d}.png"
-        path.parent.mkdir(exist_ok=True)
-        pixels = np.random.default_rng(number).integers(0, 256, (64, 64, 3), np.uint8)
-        path.write_bytes(b"none" if number % 10 == 0 else cv2.imencode(".png", pixels)[1].tobytes())
-    return folder
-
-
-def command(many, root, logs, *flags):
-    start = "import sys; from of3.runtime.cli import main; sys.exit(main())"
-    required = ["--aligned", str(many), "--logs", str(logs), "--of3_root", str(root)]
-    return [sys.executable, "-c", start, "run", *required, "--device", "cpu", "--extra_csv", "on", *flags]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(many, standin_root, tmp_path_factory):
-    logs = tmp_path_factory.mktemp("undisturbed")
-    subprocess.run(command(many, standin_root, logs), check=True, capture_output=True)
-    return files(logs / "openface3")
-
-
 @pytest.mark.long
-def test_killed_at_random_moments_nothing_is_lost_repeated_or_torn(many, standin_root, tmp_path, undisturbed):
+def test_killed_at_random_moments_nothing_is_lost_repeated_or_torn(
+    many, standin_root, tmp_path, undisturbed, files, command
+):
     chance = random.Random(0)
     resuming = command(many, standin_root, tmp_path, "--resume", "on")
     out = tmp_path / "openface3"
@@ -263,7 +226,9 @@ def test_killed_at_random_moments_nothing_is_lost_repeated_or_torn(many, standin
     assert files(out) == undisturbed
 
 
-def test_a_full_disk_is_one_error_and_the_run_can_be_completed(many, standin_root, tmp_path, undisturbed):
+def test_a_full_disk_is_one_error_and_the_run_can_be_completed(
+    many, standin_root, tmp_path, undisturbed, files, command
+):
     """A limit on the size of each file is what a full disk looks like to the one that grows."""
     limited = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))  # noqa: E731
     full = command(many, standin_root, tmp_path)
@@ -273,13 +238,13 @@ def test_a_full_disk_is_one_error_and_the_run_can_be_completed(many, standin_roo
     assert done.stderr.count("cannot go on: [Errno 27] File too large") == 1
     assert "Traceback" not in done.stderr
     assert (out / "openface3.csv").read_bytes().endswith(b"\n")
-    assert 10 < len(rows(out)) < PICTURES
+    assert 10 < len(rows(out)) < 300
     resuming = command(many, standin_root, tmp_path, "--resume", "on")
     subprocess.run(resuming, check=True, capture_output=True)
     assert files(out) == undisturbed
 
 
-def test_the_second_run_on_a_folder_exits_2_at_once(many, standin_root, tmp_path):
+def test_the_second_run_on_a_folder_exits_2_at_once(many, standin_root, tmp_path, command):
     first = subprocess.Popen(command(many, standin_root, tmp_path), stderr=subprocess.DEVNULL)
     while not (tmp_path / "openface3" / "run.owner").exists():
         time.sleep(0.01)

@@ -6,7 +6,7 @@ import pytest
 
 from of3.runtime.images import find_images
 from of3.runtime.journal import Entry, Stamp, stamp_of
-from of3.runtime.names import stems
+from of3.runtime.names import stem_at
 from of3.runtime.survey import Survey
 from of3.runtime.types import RunError
 
@@ -29,7 +29,7 @@ def items(folder, done=(), retry_failed=False):
 
 def names_of(folder, found):
     relatives = [os.path.relpath(item.path, folder) for item in found]
-    return [stems(relative)[item.place] for relative, item in zip(relatives, found, strict=True)]
+    return [stem_at(relative, item.place) for relative, item in zip(relatives, found, strict=True)]
 
 
 def test_the_order_is_that_of_the_tables_for_every_name(tmp_path):
