@@ -5,6 +5,7 @@ are on a file system that every machine shares; the bundle is, or comes through 
 """
 
 import os
+import secrets
 import signal
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -31,9 +32,14 @@ OWN_STORE_BYTES = 256 << 20  # of a cluster of this run's own: nothing but the b
 Files = Mapping[str, bytes]  # by path below a folder
 
 
-def import_ray() -> Any:
-    """Ray, which reports nothing to anybody.  Raises RunError naming the extra to install."""
+def import_ray(is_own_cluster: bool = False) -> Any:
+    """Ray, which reports nothing to anybody.  Raises RunError naming the extra to install.
+
+    A cluster of this run's own listens on every interface, as Ray does, but only to who has its token.
+    """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    if is_own_cluster and "RAY_AUTH_MODE" not in os.environ:
+        os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
     try:
         import ray
     except ImportError as error:
@@ -47,8 +53,9 @@ class RayCrew:
     def __init__(self, options: Options, interruption: Interruption):
         """Raises RunError: no Ray, no cluster, no machine in it that can work."""
         self._options = options
-        self._ray = import_ray()
-        self._connect(options.ray_address)
+        where = options.ray_address or os.environ.get("RAY_ADDRESS") or "local"
+        self._ray = import_ray(is_own_cluster=where == "local")
+        self._connect(where)
         interruption.arm()  # Ray has set handlers of its own
         machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         self._needs = needs_of(machines, options)
@@ -57,19 +64,10 @@ class RayCrew:
         if len(machines) > 1:
             self._shipped = self._ray.put(bundle_files(options))
 
-    def _connect(self, address: str) -> None:
-        quiet = {"logging_level": "ERROR", "log_to_driver": True}
+    def _connect(self, where: str) -> None:
+        own = {"include_dashboard": False, "object_store_memory": OWN_STORE_BYTES}
         try:
-            if address or os.environ.get("RAY_ADDRESS"):
-                self._ray.init(address=address or None, **quiet)
-                return
-            self._ray.init(
-                address="local",
-                include_dashboard=False,
-                object_store_memory=OWN_STORE_BYTES,
-                _node_ip_address="127.0.0.1",
-                **quiet,
-            )
+            self._ray.init(where, logging_level="ERROR", **(own if where == "local" else {}))
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise RunError(
                 f"--executor ray: {error}: start a cluster with `ray start --head` and pass its --ray_address, "

@@ -1,0 +1,205 @@
+"""The same work on a real Ray cluster, started here on loopback and stopped."""
+
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from of3.engines.bundle import read_bundle
+from of3.runtime.options import parse
+from of3.runtime.shards import cluster
+from of3.runtime.types import RunError
+
+KILLS = 30
+RAY = ("--executor", "ray", "--workers", "2")
+PORT = 9379
+
+pytest.importorskip("ray", reason="Ray is an extra: pip install 'of3[ray]'")
+
+
+def call(command, **named):
+    return subprocess.run(command, capture_output=True, text=True, check=False, **named)
+
+
+def actors():
+    """Processes that are an actor of ours, of any cluster here."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"ray::Actor" in (place / "cmdline").read_bytes():
+                found.append(int(place.name))
+        except OSError:
+            continue
+    return found
+
+
+def quiet():
+    return {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
+
+
+def ray_command(*words):
+    return [sys.executable, "-m", "ray.scripts.scripts", *words]
+
+
+@pytest.fixture(scope="module")
+def address():
+    """A cluster on loopback whose clients need its token."""
+    environment = {**quiet(), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 40}
+    start = ("start", "--head", "--node-ip-address", "127.0.0.1", "--port", str(PORT), "--num-cpus", "2")
+    more = ("--include-dashboard", "false", "--object-store-memory", str(256 << 20), "--disable-usage-stats")
+    done = call(ray_command(*start, *more), env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield f"127.0.0.1:{PORT}", environment
+    call(ray_command("stop", "--force"), env=environment)
+
+
+def test_two_actors_write_what_one_process_does(many, standin_root, tmp_path, undisturbed, files, command):
+    """A cluster of the run's own, without dashboard, gone afterwards."""
+    done = call(command(many, standin_root, tmp_path, *RAY), env=quiet())
+    assert done.returncode == 0, done.stderr
+    assert files(tmp_path / "openface3") == undisturbed
+    assert "done 270, failed 30 (unreadable 30)" in done.stderr
+    deadline = time.monotonic() + 20
+    while actors():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_cluster_that_is_there_is_used_with_its_token(
+    many, standin_root, tmp_path, undisturbed, files, command, address
+):
+    where, environment = address
+    done = call(command(many, standin_root, tmp_path, *RAY, "--ray_address", where), env=environment)
+    assert done.returncode == 0, done.stderr
+    assert files(tmp_path / "openface3") == undisturbed
+    assert json.loads((tmp_path / "openface3" / "run.json").read_text())["flags"]["ray_address"] == where
+    other = {**environment, "RAY_AUTH_TOKEN": "b" * 40}
+    refused = call(command(many, standin_root, tmp_path / "other", *RAY, "--ray_address", where), env=other)
+    assert refused.returncode == 2, refused.stderr
+    assert not list((tmp_path / "other").rglob("*.csv"))
+
+
+def test_no_cluster_is_an_error_that_says_what_to_do(many, standin_root, tmp_path, command):
+    done = call(command(many, standin_root, tmp_path, *RAY, "--ray_address", "auto"), env=quiet())
+    assert done.returncode == 2, done.stderr
+    assert "start a cluster with `ray start --head`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_picture_that_ends_its_actor_costs_its_own_row(aligned, standin_root, tmp_path, faulty, command):
+    import cv2
+
+    content = cv2.imencode(".jpg", cv2.imread(str(aligned / "face_0.png")))[1].tobytes()
+    (aligned / "face_4.jpg").write_bytes(content + b"segfault")
+    done = call(
+        command(aligned, standin_root, tmp_path / "logs", *RAY),
+        env={**faulty, **quiet(), "PYTHONPATH": faulty["PYTHONPATH"]},
+    )
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / "logs" / "openface3"
+    with (out / "openface3.csv").open(newline="") as file:
+        success = {row["file"]: row["success"] for row in csv.DictReader(file)}
+    assert sorted(name for name, good in success.items() if good == "0") == ["broken.jpg", "face_4.jpg"]
+    assert len(success) == 6  # of seven rows, two of one name
+    assert "killed its worker 3 times: " in (out / "errors.tsv").read_text()
+
+
+def test_a_signal_keeps_what_is_done(many, standin_root, tmp_path, undisturbed, files, command):
+    flags = (*RAY, "--shard_size", "150")
+    process = subprocess.Popen(
+        command(many, standin_root, tmp_path, *flags), stderr=subprocess.PIPE, text=True, env=quiet()
+    )
+    plan = tmp_path / "openface3" / "plan"
+    while not any(plan.glob("run/identity.json")):
+        time.sleep(0.05)
+    time.sleep(0.7)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate()
+    assert process.returncode == 143, said
+    assert list(plan.rglob("*-*.zip")), said
+    assert call(command(many, standin_root, tmp_path, *flags), env=quiet()).returncode == 0
+    assert files(tmp_path / "openface3") == undisturbed
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("whom", ["driver", "actors"])
+def test_killed_at_random_moments_nothing_is_lost_repeated_or_torn(
+    many, standin_root, tmp_path, undisturbed, files, command, address, whom
+):
+    where, environment = address
+    chance, killed, finished = random.Random(0), 0, 0
+    again = command(many, standin_root, tmp_path, *RAY, "--ray_address", where)
+    while killed < KILLS or not finished:
+        process = subprocess.Popen(again, stderr=subprocess.DEVNULL, env=environment)
+        while process.poll() is None and killed < KILLS:
+            try:
+                process.wait(chance.uniform(0.5, 5.0))
+            except subprocess.TimeoutExpired:
+                victims = [process.pid] if whom == "driver" else actors()
+                if victims:
+                    os.kill(chance.choice(victims), signal.SIGKILL)
+                    killed += 1
+        if process.wait() == 0:
+            finished += 1
+            assert files(tmp_path / "openface3") == undisturbed
+            if killed < KILLS:
+                shutil.rmtree(tmp_path / "openface3")
+    assert files(tmp_path / "openface3") == undisturbed
+
+
+# -- who works where, and with which bundle -----------------------------------------------------------------
+
+
+def options(*flags):
+    return parse(["--aligned", "a", "--logs", "b", "--of3_root", "c", *flags], "x").options()
+
+
+def test_an_actor_a_gpu_and_for_some_cores_elsewhere():
+    machines = [{"CPU": 32.0, "GPU": 4.0}, {"CPU": 10.0}]
+    assert cluster.needs_of(machines, options()) == [
+        *[{"num_cpus": 8.0, "num_gpus": 1.0}] * 4,
+        *[{"num_cpus": 3.0}] * 3,
+    ]
+    assert (
+        cluster.needs_of(machines, options("--device", "cpu"))
+        == [{"num_cpus": 4.0}] * 8 + [{"num_cpus": 3.0}] * 3
+    )
+    assert cluster.needs_of(machines, options("--workers", "3")) == [{"num_cpus": 10.0, "num_gpus": 1.0}] * 3
+    assert cluster.needs_of([{"CPU": 2.0}], options("--workers", "2")) == [{"num_cpus": 1.0}] * 2
+    with pytest.raises(RunError, match="no machine of the cluster has a GPU or a CPU to give"):
+        cluster.needs_of([{"memory": 1.0}], options())
+
+
+def test_a_bundle_comes_once_a_machine_and_is_checked(standin_root, bundle_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    here = options("--of3_root", str(standin_root))
+    digest, fetched = read_bundle(bundle_folder).digest, []
+
+    def fetch():
+        fetched.append(1)
+        return cluster.bundle_files(here)
+
+    assert cluster.located(here, digest, fetch) == here
+    away = options("--of3_root", str(tmp_path / "not here"))
+    for _ in range(2):
+        found = cluster.located(away, digest, fetch)
+        assert read_bundle(found.bundle).digest == digest
+        assert len(list((found.of3_root / "images" / "au").iterdir())) == 8
+    assert fetched == [1]
+    with pytest.raises(RunError, match=f"got a bundle of digest {digest}, want 0000, as where the run began"):
+        cluster.located(here, "0000", fetch)
+
+
+def test_a_lost_actor_is_told_in_one_line():
+    message = "The actor died early.\n\tclass_name: Actor\nWorker exit detail: Worker exits. EOF.\n\tmore"
+    assert cluster.reason_of(message) == "The actor died early. Worker exits. EOF."
+    assert cluster.reason_of("") == "the actor died"
