@@ -3,7 +3,9 @@
 import importlib.metadata
 import logging
 import os
+import sqlite3
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -80,6 +82,11 @@ def guarded(step: Callable[[], int], goes_on: str) -> int:
     except OSError as error:
         log.error("cannot go on: %s; %s", error, goes_on)
         return 1
+    except sqlite3.Error as error:
+        log.error(
+            "cannot list the pictures in %s: %s; TMPDIR names another folder", tempfile.gettempdir(), error
+        )
+        return 1
     except Interrupted as ended:
         log.error("%s: %s", ended, goes_on)
         return ended.status
@@ -97,7 +104,7 @@ def print_help(prog: str, description: str) -> None:
 def _write_help(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Its own temporary name: shares of one run may write it at the same time.
-        replace_text(path, text, path.with_name(f".{path.name}.{os.getpid()}.tmp"))
+        replace_text(path, text)
     except OSError as error:
-        log.warning("help text not written: %s", error)
+        if not path.is_file():  # another share of the run may write it at this moment
+            log.warning("help text not written: %s", error)

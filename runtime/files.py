@@ -32,7 +32,9 @@ def synced(path: Path) -> Iterator[BufferedWriter]:
 
 
 def sync(path: Path) -> None:
-    """Let a file, or a folder's list of files, reach the disk."""
+    """Let a file, or a folder's list of files (which Windows keeps itself), reach the disk."""
+    if os.name == "nt" and path.is_dir():
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

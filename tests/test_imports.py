@@ -33,6 +33,15 @@ def test_runtime_meets_no_heavy_library_and_no_exporter(path):
     assert not set(imported(path)) & (HEAVY | {"of3.export"})
 
 
+@pytest.mark.parametrize("path", sources("runtime"), ids=lambda path: path.name)
+def test_ray_is_met_in_one_place_and_only_when_asked_for(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    assert path.name == "cluster.py" or "ray" not in set(imported(path))
+    assert not any(
+        alias.name == "ray" for node in tree.body if isinstance(node, ast.Import) for alias in node.names
+    )
+
+
 @pytest.mark.parametrize("path", sources("engines"), ids=lambda path: path.name)
 def test_engines_import_nothing_of_ours_and_no_torch(path):
     names = set(imported(path))
@@ -58,7 +67,7 @@ for name in {sorted(HEAVY)}:
 
 
 def test_runtime_imports_with_every_heavy_library_blocked():
-    done = run_python(BLOCK + "import of3.runtime.job, of3.engines.open")
+    done = run_python(BLOCK + "import of3.runtime.job, of3.engines.open, of3.runtime.shards.run")
     assert done.returncode == 0, done.stderr
 
 
@@ -71,6 +80,17 @@ def test_help_needs_neither_opencv_nor_an_engine():
 def test_pixel_limit_is_set_before_opencv_is_imported():
     code = "import os, sys, of3.runtime; print('cv2' in sys.modules, os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'])"
     assert run_python(code).stdout.split() == ["False", "178956970"]
+
+
+def test_without_ray_the_error_names_the_extra():
+    code = (
+        "import sys; sys.modules['ray'] = None\n"
+        "from of3.runtime.shards.cluster import import_ray\n"
+        "from of3.runtime.types import RunError\n"
+        "try: import_ray()\n"
+        "except RunError as error: print(error)"
+    )
+    assert "pip install 'of3[ray]'" in run_python(code).stdout
 
 
 def test_without_onnxruntime_the_error_names_the_extras(bundle_folder):

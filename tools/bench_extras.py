@@ -175,8 +175,8 @@ def scanning(work: Path) -> Figure:
     """Scan and sort 200 000 files, and decode the first."""
     folder = linked(work, "n200000", 200_000)
     code = (
-        "import sys, time; start = time.perf_counter(); from of3.runtime import images; "
-        "from of3.runtime.types import Source; first = images.find_images(sys.argv[1])[0]; "
+        "import sys, time; start = time.perf_counter(); from of3.runtime import images, survey; "
+        "from of3.runtime.types import Source; first = next(survey.Survey(sys.argv[1]).items()).path; "
         "images.read_image(Source(first, first)); print(time.perf_counter() - start)"
     )
     times = [float(subprocess.check_output([sys.executable, "-c", code, str(folder)])) for _ in range(REPEATS)]

@@ -1,6 +1,5 @@
 """`of3 manifest` and `of3 merge`."""
 
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +44,7 @@ def _manifest(command: CommandLine) -> int:
     from of3.runtime.lock import locked
     from of3.runtime.session import mode_of
     from of3.runtime.shards import run
-    from of3.runtime.shards.plan import replace_plan
+    from of3.runtime.shards.plan import clear, replace_plan
 
     options = command.options()
     logs = log_folder(options)
@@ -54,10 +53,10 @@ def _manifest(command: CommandLine) -> int:
         before = run.unfinished(logs)
         made = run.planned(options, logs, 1, mode_of(options), asked)
         if before is not None and not options.override:
-            shutil.rmtree(made.folder)
+            clear(logs)
             run.check_same_plan(before, made)
         elif made.pictures == 0:
-            shutil.rmtree(made.folder)
+            clear(logs)
         else:
             replace_plan(logs, made.folder)
     print(f"{made.pictures} pictures in {made.shards} shards, {made.skipped} have their rows; {made.manifest}")

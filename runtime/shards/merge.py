@@ -18,7 +18,7 @@ from of3.runtime.runinfo import RunInfo, options_of, summary
 from of3.runtime.session import row_options
 from of3.runtime.shards import manifest
 from of3.runtime.shards.parts import Part, distinct, read_part, todo, whole
-from of3.runtime.shards.plan import Plan
+from of3.runtime.shards.plan import Plan, clear
 from of3.runtime.shards.work import digest_of
 from of3.runtime.tables import Chunk
 from of3.runtime.tally import Tally
@@ -84,6 +84,7 @@ def merge(plan: Plan, anew: bool = False) -> None:
     total.write(plan, pinned["flags"])
     _write_state(plan, stage=MERGED, before=state["before"])
     shutil.rmtree(plan.folder / "writing", ignore_errors=True)
+    clear(logs)
 
 
 def _mode(plan: Plan, pinned: Mapping[str, Any]) -> Mode:

@@ -26,7 +26,7 @@ from of3.runtime.types import RunError
 
 FOLDER, FILE, PIN = "plan", "plan.json", "identity.json"
 FORMAT, REVISION = "of3-plan", 1
-OLD = "plan.old"
+OLD, WRITING = "plan.old", "plan.writing"
 MOST_IN_SHARD, LEAST_IN_SHARD = 1000, 16  # a shard that is lost costs seconds; one begun, some milliseconds
 SHARDS_A_WORKER = 8  # so that the last ones end at about the same time
 
@@ -95,8 +95,8 @@ def make_plan(
 
     logs: `<logs>/openface3`, which is there.
     """
-    folder = logs / unique(f".{FOLDER}")
-    folder.mkdir()
+    folder = logs / WRITING / unique(FOLDER)
+    folder.mkdir(parents=True)
     listed = manifest.write_manifest(folder, root, survey.items(), shard_size)
     plan = Plan(
         folder=folder,
@@ -139,11 +139,16 @@ def find_plan(logs: Path) -> Plan | None:
         raise RunError(f"{folder}: not a plan of this version: remove it, or pass another --logs") from error
 
 
+def clear(logs: Path) -> None:
+    """Take away plans that were never put in their place."""
+    for name in (OLD, WRITING):
+        shutil.rmtree(logs / name, ignore_errors=True)
+
+
 def replace_plan(logs: Path, temporary: Path) -> None:
     """Put a new plan in the old one's place; killed in between, one of the two is there."""
     old, final = logs / OLD, logs / FOLDER
-    shutil.rmtree(old, ignore_errors=True)
     if final.exists():
         final.rename(old)
     publish(temporary, final)
-    shutil.rmtree(old, ignore_errors=True)
+    clear(logs)

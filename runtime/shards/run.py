@@ -21,7 +21,7 @@ from of3.runtime.shards.dispatch import Dispatch
 from of3.runtime.shards.local import LocalCrew
 from of3.runtime.shards.merge import is_merged, merge
 from of3.runtime.shards.parts import join_pieces, todo
-from of3.runtime.shards.plan import Plan, find_plan, make_plan, publish, replace_plan, size_of_shards
+from of3.runtime.shards.plan import Plan, clear, find_plan, make_plan, publish, replace_plan, size_of_shards
 from of3.runtime.shards.work import Member
 from of3.runtime.survey import Survey
 from of3.runtime.tally import Tally
@@ -48,7 +48,11 @@ def _run_share(options: Options, logs: Path, share: tuple[int, int]) -> int:
     part, of = share
     plan = find_plan(logs) or shared_plan(options, logs, of)
     if is_merged(plan):
-        log.info("%s: merged already, nothing to do: to start anew, `of3 manifest --override`", plan.folder)
+        log.info(
+            "%s: merged already, nothing to do: for what came since `of3 manifest --resume on`, "
+            "to start anew `of3 manifest --override`",
+            plan.folder,
+        )
         return 0
     shards = range(part, plan.shards, of)
     with Interruption() as interruption:
@@ -103,8 +107,8 @@ def _alone(options: Options, plan: Plan, shards: range, interruption: Interrupti
 
 def plans(options: Options, logs: Path, workers: int) -> Iterator[Plan]:
     """What is left of a plan that was begun, then a plan of the pictures that have no row yet."""
-    asked, found = asked_of(options), find_plan(logs)
-    mode = mode_of(options)
+    asked, found, mode = asked_of(options), find_plan(logs), mode_of(options)
+    clear(logs)
     if found is not None and not (options.override and not mode.resume):
         is_same = _is_same(found, asked, must=not is_merged(found) and not options.override)
         if is_same and not is_merged(found):
@@ -119,7 +123,7 @@ def plans(options: Options, logs: Path, workers: int) -> Iterator[Plan]:
         assert plan is not None
         yield plan
     else:
-        shutil.rmtree(made.folder)
+        clear(logs)
         log.info("nothing to do: all %d pictures have their rows; --override starts anew", made.images)
 
 

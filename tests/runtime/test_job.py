@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 import shutil
+import sqlite3
 from pathlib import Path
 
 import cv2
@@ -195,6 +196,14 @@ def test_the_help_text_goes_beside_the_logs(run, out, capsys):
     assert "--skip_detect on|off" in (out / "openface3.txt").read_text()
     assert "--skip_detect on|off" in capsys.readouterr().out
     assert len(rows(out / "openface3.csv")) == 12
+
+
+def test_a_temporary_folder_that_cannot_be_written_is_one_error(tmp_path, caplog):
+    def step():
+        sqlite3.connect(tmp_path / "no" / "such").execute("CREATE TABLE a (b)")
+
+    assert cli.guarded(step, "") == 1
+    assert "cannot list the pictures in " in caplog.text
 
 
 def test_commands_are_listed_and_unknown_ones_refused(capsys):

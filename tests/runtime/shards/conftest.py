@@ -1,12 +1,16 @@
 """A plan of a few pictures, and decoders that some pictures are too much for."""
 
 import os
+import random
 import shutil
+import signal
+import subprocess
 
 import pytest
 
 from of3.runtime.options import parse
 
+KILLS = 30
 # What a decoder with a fault is like: the process ends, or asks for memory without end.
 SITE = """
 import ctypes
@@ -32,6 +36,32 @@ def faulty(tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(SITE)
     return {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+
+
+@pytest.fixture
+def killed_and_run_again(files):
+    """Kill at random moments what `victims` gives of the run's process, or the process, and run it again."""
+
+    def until_enough(again, victims, out, want, environment=None):
+        chance, killed = random.Random(0), 0
+        while killed < KILLS:
+            process = subprocess.Popen(again, stderr=subprocess.DEVNULL, env=environment)
+            while process.poll() is None and killed < KILLS:
+                try:
+                    process.wait(chance.uniform(0.3, 4.0))
+                except subprocess.TimeoutExpired:
+                    found = victims(process) if victims else [process.pid]
+                    if found:
+                        os.kill(chance.choice(found), signal.SIGKILL)
+                        killed += 1
+            if process.wait() == 0:
+                assert files(out) == want
+                if killed < KILLS:
+                    shutil.rmtree(out)
+        subprocess.run(again, check=True, capture_output=True, env=environment)
+        assert files(out) == want
+
+    return until_enough
 
 
 @pytest.fixture

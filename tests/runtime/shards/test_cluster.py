@@ -3,8 +3,6 @@
 import csv
 import json
 import os
-import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +16,6 @@ from of3.runtime.options import parse
 from of3.runtime.shards import cluster
 from of3.runtime.types import RunError
 
-KILLS = 30
 RAY = ("--executor", "ray", "--workers", "2")
 PORT = 9379
 
@@ -130,29 +127,51 @@ def test_a_signal_keeps_what_is_done(many, standin_root, tmp_path, undisturbed, 
 
 
 @pytest.mark.long
+def test_a_machine_that_is_lost_costs_no_row(many, standin_root, tmp_path, undisturbed, files, command):
+    """Two machines of one core each, as Ray sees it; the bundle comes through its object store."""
+    ray_of = ("--node-ip-address", "127.0.0.1", "--num-cpus", "1", "--object-store-memory", str(256 << 20))
+    where, environment = f"127.0.0.1:{PORT + 1}", quiet()
+    head = ("start", "--head", "--port", str(PORT + 1), "--include-dashboard", "false", *ray_of)
+    second = subprocess.Popen([sys.executable, "-c", "pass"])
+    try:
+        assert call(ray_command(*head), env=environment).returncode == 0
+        second = subprocess.Popen(
+            ray_command("start", "--address", where, "--block", *ray_of),
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        machines = [sys.executable, "-c", f"import ray; ray.init({where!r}); print(len(ray.nodes()))"]
+        while not call(machines, env=environment).stdout.endswith("2\n"):
+            assert second.poll() is None
+        process = subprocess.Popen(
+            command(many, standin_root, tmp_path, *RAY, "--ray_address", where),
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not any(tmp_path.rglob("*.zip")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.killpg(second.pid, signal.SIGKILL)
+        said = process.communicate()[1]
+        assert process.returncode == 0, said
+        assert files(tmp_path / "openface3") == undisturbed
+    finally:
+        second.kill()
+        second.wait()
+        call(ray_command("stop", "--force"), env=environment)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("whom", ["driver", "actors"])
 def test_killed_at_random_moments_nothing_is_lost_repeated_or_torn(
-    many, standin_root, tmp_path, undisturbed, files, command, address, whom
+    many, standin_root, tmp_path, undisturbed, command, address, killed_and_run_again, whom
 ):
     where, environment = address
-    chance, killed, finished = random.Random(0), 0, 0
     again = command(many, standin_root, tmp_path, *RAY, "--ray_address", where)
-    while killed < KILLS or not finished:
-        process = subprocess.Popen(again, stderr=subprocess.DEVNULL, env=environment)
-        while process.poll() is None and killed < KILLS:
-            try:
-                process.wait(chance.uniform(0.5, 5.0))
-            except subprocess.TimeoutExpired:
-                victims = [process.pid] if whom == "driver" else actors()
-                if victims:
-                    os.kill(chance.choice(victims), signal.SIGKILL)
-                    killed += 1
-        if process.wait() == 0:
-            finished += 1
-            assert files(tmp_path / "openface3") == undisturbed
-            if killed < KILLS:
-                shutil.rmtree(tmp_path / "openface3")
-    assert files(tmp_path / "openface3") == undisturbed
+    victims = None if whom == "driver" else lambda _: actors()
+    killed_and_run_again(again, victims, tmp_path / "openface3", undisturbed, environment)
 
 
 # -- who works where, and with which bundle -----------------------------------------------------------------

@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -17,7 +16,6 @@ from of3.runtime.cli import main
 from of3.runtime.options import parse
 from of3.runtime.shards.local import LocalCrew
 
-KILLS = 30
 LOCAL = ("--executor", "local", "--workers", "2")
 MEMORY = Path("/sys/fs/cgroup/memory")  # version 1
 
@@ -116,6 +114,18 @@ def test_new_and_changed_pictures_are_done_by_whoever_goes_on(run, out, aligned,
     assert [row["path"] for row in rows(out)] == sorted(row["path"] for row in rows(out))
     tables = {"openface3.csv", "errors.tsv", "au_info.json"}
     assert {name: found[name] for name in tables} == {name: fresh[name] for name in tables}
+
+
+def test_failed_pictures_are_repeated_when_asked(run, out, aligned):
+    assert run("--device", "cpu", *LOCAL) == 0
+    status, good = (aligned / "broken.jpg").stat(), (aligned / "face_1.png").read_bytes()
+    (aligned / "broken.jpg").write_bytes(good[: status.st_size])
+    os.utime(aligned / "broken.jpg", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert run("--device", "cpu", *LOCAL, "--resume", "on") == 0
+    assert errors(out)[0][1].startswith("unreadable: not a JPEG")
+    assert run("--device", "cpu", *LOCAL, "--retry_failed", "on") == 0
+    assert [reason for _, reason in errors(out)] == ["truncated: the PNG ends early"]
+    assert len(rows(out)) == 6
 
 
 def test_other_flags_than_the_plans_are_refused_by_name(run, out, caplog):
@@ -259,26 +269,10 @@ def is_running(pid):
 @pytest.mark.long
 @pytest.mark.parametrize("whom", ["driver", "workers"])
 def test_killed_at_random_moments_nothing_is_lost_repeated_or_torn(
-    many, standin_root, tmp_path, undisturbed, files, command, whom
+    many, standin_root, tmp_path, undisturbed, command, killed_and_run_again, whom
 ):
-    chance, killed, finished = random.Random(0), 0, 0
     again = command(many, standin_root, tmp_path, *LOCAL)
-    while killed < KILLS or not finished:
-        process = subprocess.Popen(again, stderr=subprocess.DEVNULL)
-        while process.poll() is None and killed < KILLS:
-            try:
-                process.wait(chance.uniform(0.3, 3.0))
-            except subprocess.TimeoutExpired:
-                victims = [process.pid] if whom == "driver" else children(process)
-                if victims:
-                    os.kill(chance.choice(victims), signal.SIGKILL)
-                    killed += 1
-        if process.wait() == 0:
-            finished += 1
-            assert files(tmp_path / "openface3") == undisturbed
-            if killed < KILLS:
-                shutil.rmtree(tmp_path / "openface3")
-    assert files(tmp_path / "openface3") == undisturbed
+    killed_and_run_again(again, children if whom == "workers" else None, tmp_path / "openface3", undisturbed)
 
 
 # -- who works where ----------------------------------------------------------------------------------------
