@@ -38,6 +38,10 @@ def run(options: Options) -> int:
         Interruption() as interruption,
         Session(options) as session,
     ):
+        if (folder / "plan").exists():
+            from of3.runtime.shards.run import end_plan
+
+            end_plan(folder, options.override)
         for level, line in report(session):
             log.log(level, "%s", line)
         _analyse(session, survey, folder, interruption)

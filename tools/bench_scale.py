@@ -204,8 +204,8 @@ def lines(figures: Sequence[Figure], rows: Rows, given: argparse.Namespace) -> I
 
 def model_lines(cluster: Cluster) -> Iterator[str]:
     yield (
-        f"\nAssumed: {cluster.images:.0e} images of {cluster.image_bytes / 1e3:.0f} KB; nodes of {CORES_A_NODE} "
-        f"cores at {cluster.node_rate:.0f} images/s (this machine's a core, not measured on such), "
+        f"\nAssumed: {cluster.images:.0e} images, {cluster.image_bytes / 1e3:.0f} KB; nodes of {CORES_A_NODE} "
+        f"cores at {cluster.node_rate:.0f} images/s (this machine's a core; not measured on such a node), "
         f"differing by {cluster.deviation:.0%} (standard deviation); a node fails once in "
         f"{cluster.failure_hours:.0f} h and is back after {cluster.repair_s / 60:.0f} min; shards of "
         f"{cluster.shard}; a shared file system of {cluster.storage_bytes_s / 1e9:.0f} GB/s and "
@@ -222,8 +222,8 @@ def model_line(nodes: int, outcome: Outcome) -> str:
     seconds = (outcome.storage_s, outcome.manifest_s, outcome.merge_s)
     hours = " | ".join(f"{value / 3600:.1f}" for value in seconds)
     return (
-        f"| {nodes} | {outcome.compute_s / 3600:.2f} | {outcome.efficiency:.3f} | {outcome.failures} | {hours} | "
-        f"{outcome.first_limit} |"
+        f"| {nodes} | {outcome.compute_s / 3600:.2f} | {outcome.efficiency:.3f} | {outcome.failures} "
+        f"| {hours} | {outcome.first_limit} |"
     )
 
 

@@ -40,7 +40,8 @@ class Dispatch:
         self._workers: dict[int, Worker] = {}
         self._idle: list[int] = []
         self._deaths: Counter[Task] = Counter()
-        self._in_a_row, self._worked_s = 0, time.monotonic()
+        self._in_a_row, self._most_in_a_row = 0, max(DEATHS_IN_A_ROW, 2 * crew.size)  # a rack may go at once
+        self._worked_s = time.monotonic()
         self._said: set[Any] = set()
         self._made: Any = {}
         self._done, self._failed = 0, 0
@@ -118,7 +119,7 @@ class Dispatch:
         except Lost as lost:
             self._workers.pop(place).close()
             self._in_a_row += 1
-            if self._in_a_row >= DEATHS_IN_A_ROW:
+            if self._in_a_row >= self._most_in_a_row:
                 raise RunBroken(f"{self._in_a_row} workers were lost in a row, the last one {lost}") from lost
             self._hire(place)
             if task is not None:

@@ -146,6 +146,19 @@ def unfinished(logs: Path) -> Plan | None:
     return None if plan is None or is_merged(plan) else plan
 
 
+def end_plan(logs: Path, is_overridden: bool) -> None:
+    """Before a run of one process.  Raises RunError: rows of a plan that is under way would come twice."""
+    plan = unfinished(logs)
+    if plan is None:
+        return
+    if not is_overridden:
+        raise RunError(
+            f"{plan.folder}: a run by many of {plan.pictures} pictures is under way: go on with its command, "
+            f"or `of3 merge --logs {logs.parent}`, or pass --override to start anew"
+        )
+    shutil.rmtree(plan.folder)
+
+
 def check_same_plan(there: Plan, made: Plan) -> None:
     """Raise RunError unless a plan that is under way is the one that would be made now."""
     if there.manifest != made.manifest or (made.asked and not _is_same(there, dict(made.asked), must=True)):

@@ -64,6 +64,11 @@ def test_words_for_off(word):
         ("--batch", "0"),
         ("--dtype", "int8"),
         ("--land", "on"),
+        ("--shard", "5/4"),
+        ("--shard", "0/0"),
+        ("--shard", "-1/4"),
+        ("--shard", "1"),
+        ("--executor", "slurm"),
     ],
 )
 def test_wrong_values_and_abbreviations_exit_2(flags, capsys):
@@ -71,6 +76,11 @@ def test_wrong_values_and_abbreviations_exit_2(flags, capsys):
         options(*flags)
     assert left.value.code == 2
     assert "usage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "share"), [("0/4", (0, 4)), ("3/4", (3, 4)), ("4/4", (0, 4)), ("1/1", (0, 1))])
+def test_shares_count_from_0_or_from_1(text, share):
+    assert options("--shard", text).shard == share
 
 
 def test_missing_flags_are_named():

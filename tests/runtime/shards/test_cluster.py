@@ -3,9 +3,12 @@
 import csv
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -18,12 +21,19 @@ from of3.runtime.types import RunError
 
 RAY = ("--executor", "ray", "--workers", "2")
 PORT = 9379
+CAN_HIDE = os.geteuid() == 0 and shutil.which("unshare") is not None  # of folders, in a name space of their own
 
 pytest.importorskip("ray", reason="Ray is an extra: pip install 'of3[ray]'")
 
 
 def call(command, **named):
     return subprocess.run(command, capture_output=True, text=True, check=False, **named)
+
+
+def without(folder, words):
+    """A command that finds a folder empty, where this can be had."""
+    hide = f"mount -t tmpfs none {shlex.quote(str(folder))} && exec {shlex.join(words)}"
+    return ["unshare", "--mount", "sh", "-c", hide] if CAN_HIDE else words
 
 
 def actors():
@@ -42,6 +52,10 @@ def quiet():
     return {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
 
 
+def with_token():
+    return {**quiet(), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 40}
+
+
 def ray_command(*words):
     return [sys.executable, "-m", "ray.scripts.scripts", *words]
 
@@ -49,7 +63,7 @@ def ray_command(*words):
 @pytest.fixture(scope="module")
 def address():
     """A cluster on loopback whose clients need its token."""
-    environment = {**quiet(), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 40}
+    environment = with_token()
     start = ("start", "--head", "--node-ip-address", "127.0.0.1", "--port", str(PORT), "--num-cpus", "2")
     more = ("--include-dashboard", "false", "--object-store-memory", str(256 << 20), "--disable-usage-stats")
     done = call(ray_command(*start, *more), env=environment)
@@ -127,20 +141,26 @@ def test_a_signal_keeps_what_is_done(many, standin_root, tmp_path, undisturbed, 
 
 
 @pytest.mark.long
-def test_a_machine_that_is_lost_costs_no_row(many, standin_root, tmp_path, undisturbed, files, command):
-    """Two machines of one core each, as Ray sees it; the bundle comes through its object store."""
+def test_a_machine_that_is_lost_costs_no_row(
+    many, standin_root, bundle_folder, tmp_path, undisturbed, files, command
+):
+    """Two machines of one core each, as Ray sees it.  The second does not see the weights: its bundle comes
+    through Ray's object store."""
+    fetched = Path(tempfile.gettempdir()) / f"of3-bundles-{os.getuid()}" / read_bundle(bundle_folder).digest
+    shutil.rmtree(fetched, ignore_errors=True)
     ray_of = ("--node-ip-address", "127.0.0.1", "--num-cpus", "1", "--object-store-memory", str(256 << 20))
-    where, environment = f"127.0.0.1:{PORT + 1}", quiet()
+    where, environment = f"127.0.0.1:{PORT + 1}", with_token()
     head = ("start", "--head", "--port", str(PORT + 1), "--include-dashboard", "false", *ray_of)
-    second = subprocess.Popen([sys.executable, "-c", "pass"])
+    started = []
     try:
         assert call(ray_command(*head), env=environment).returncode == 0
         second = subprocess.Popen(
-            ray_command("start", "--address", where, "--block", *ray_of),
+            without(standin_root / "weights", ray_command("start", "--address", where, "--block", *ray_of)),
             env=environment,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
+        started.append(second)
         machines = [sys.executable, "-c", f"import ray; ray.init({where!r}); print(len(ray.nodes()))"]
         while not call(machines, env=environment).stdout.endswith("2\n"):
             assert second.poll() is None
@@ -150,16 +170,19 @@ def test_a_machine_that_is_lost_costs_no_row(many, standin_root, tmp_path, undis
             stderr=subprocess.PIPE,
             text=True,
         )
+        started.append(process)
         while not any(tmp_path.rglob("*.zip")):
             assert process.poll() is None
             time.sleep(0.05)
         os.killpg(second.pid, signal.SIGKILL)
-        said = process.communicate()[1]
+        said = process.communicate(timeout=300)[1]
         assert process.returncode == 0, said
         assert files(tmp_path / "openface3") == undisturbed
+        assert fetched.is_dir() == CAN_HIDE
     finally:
-        second.kill()
-        second.wait()
+        for each in started:
+            each.kill()
+            each.wait()
         call(ray_command("stop", "--force"), env=environment)
 
 

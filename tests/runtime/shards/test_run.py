@@ -138,6 +138,16 @@ def test_other_flags_than_the_plans_are_refused_by_name(run, out, caplog):
     assert len(rows(out)) == 6
 
 
+def test_one_process_does_not_begin_where_many_are_at_it(run, out, caplog, single, files):
+    assert run("--device", "cpu", "--shard", "0/2", "--shard_size", "2") == 0
+    assert run("--device", "cpu") == 2
+    assert "a run by many of 6 pictures is under way: go on with its command, or `of3 merge" in caplog.text
+    assert not (out / "openface3.csv").exists()
+    assert run("--device", "cpu", "--override") == 0
+    assert files(out) == single
+    assert main(["merge", "--logs", str(out.parent)]) == 2  # the plan went with what it was for
+
+
 def test_another_bundle_is_refused_in_mid_plan(run, out, caplog, bundle_copy):
     assert run("--device", "cpu", "--shard", "0/2", "--shard_size", "2") == 0
     manifest = bundle_copy / "bundle.json"
