@@ -24,11 +24,31 @@ PACKAGES = (
 NVIDIA_VENDOR = "0x10de"  # of the PCI bus
 
 
-def cores() -> int:
-    """Processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def cores(groups: Path = CGROUPS) -> int:
+    """Processor cores this process may use: those it may run on, or as many as its container has time for."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, _, period = _read(groups / "cpu.max").partition(" ")  # version 2
+    if not period:
+        quota, period = (_read(groups / "cpu" / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+    if not (quota.isdecimal() and period.isdecimal() and int(period)):
+        return there
+    return max(1, min(there, -(-int(quota) // int(period))))
+
+
+def memory_bytes(groups: Path = CGROUPS) -> int | None:
+    """Memory that is to be had, on the machine and in its container; None where nobody says."""
+    said = re.search(r"^MemAvailable: +(\d+) kB$", _read(Path("/proc/meminfo")), re.MULTILINE)
+    limits = [_read(groups / name) for name in ("memory.max", "memory/memory.limit_in_bytes")]
+    known = [int(limit) for limit in limits if limit.isdecimal()] + ([int(said[1]) << 10] if said else [])
+    return min(known, default=None)
+
+
+def room_for(most: int, each_bytes: int, there_bytes: float | None) -> int:
+    """How many of `most` processes there is memory for; one at least."""
+    return most if there_bytes is None else max(1, min(most, int(there_bytes // each_bytes)))
 
 
 def packages() -> dict[str, str]:

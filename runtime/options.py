@@ -182,7 +182,7 @@ def _add_compute(made: argparse.ArgumentParser) -> None:
         type=count_or_auto,
         default=0,
         metavar="N|auto",
-        help="decoding threads (auto: one a core); with --executor processes (auto: one a GPU, or for 4 cores)",
+        help="decoding threads (auto: one a core); with --executor processes (auto: one a GPU, or a core)",
     )
 
 

@@ -65,8 +65,9 @@ class Way:
     """How a folder is run."""
 
     name: str
-    processes: int
+    cores: int  # that it keeps busy
     flags: Sequence[str] | None  # of `of3 run`; None: the plain loop
+    before: Sequence[str] = ()  # the command
 
     def commands(self, folder: Path, root: Path, logs: Path) -> list[list[str]]:
         if self.flags is None:
@@ -74,14 +75,15 @@ class Way:
         where = ["--aligned", str(folder), "--logs", str(logs)]
         more = ["--of3_root", str(root), "--device", "cpu", "--no_calib", "on", "--help", "off", *self.flags]
         merging = [[sys.executable, "-c", START, "merge", "--logs", str(logs)]] * ("--shard" in self.flags)
-        return [[sys.executable, "-c", START, "run", *where, *more], *merging]
+        return [[*self.before, sys.executable, "-c", START, "run", *where, *more], *merging]
 
 
 WAYS = (
-    Way("plain loop, a picture at a time", 1, None),
-    Way("`of3 run`", 1, ()),
-    Way("`--shard 0/1`, then `of3 merge`", 1, ("--shard", "0/1")),
-    Way("`--executor local --workers 1`", 1, ("--executor", "local", "--workers", "1")),
+    Way("plain loop, a picture at a time", 2, None),
+    Way("`of3 run` on one core", 1, (), ("taskset", "-c", "0")),
+    Way("`of3 run`", 2, ()),
+    Way("`--shard 0/1`, then `of3 merge`", 2, ("--shard", "0/1")),
+    Way("`--executor local --workers 1`", 2, ("--executor", "local", "--workers", "1")),
     Way("`--executor local --workers 2`", 2, ("--executor", "local", "--workers", "2")),
     Way("`--executor ray --workers 2`", 2, ("--executor", "ray", "--workers", "2")),
 )
@@ -176,18 +178,19 @@ def merge_s(root: Path, work: Path, count: int) -> tuple[float, float]:
 def lines(figures: Sequence[Figure], rows: Rows, given: argparse.Namespace) -> Iterator[str]:
     """The page's tables."""
     yield f"{machine()}; medians of {given.rounds} interleaved rounds; **stand-in weights**."
-    yield f"\n| {given.images} crops of 512 px | processes | images/s | of `of3 run` | fixed cost, s |"
-    yield "|---|---|---|---|---|"
-    single = next(figure for figure in figures if figure.way.flags == ())
+    yield f"\n| {given.images} crops of 512 px | cores | images/s | of `of3 run` | efficiency | fixed cost, s |"
+    yield "|---|---|---|---|---|---|"
+    core, single = (figure.rate for figure in figures if figure.way.flags == ())
     for each in figures:
-        ratio = each.rate / single.rate
-        yield f"| {each.way.name} | {each.way.processes} | {each.rate:.1f} | {ratio:.2f} | {each.fixed_s:.1f} |"
+        ratios = f"{each.rate / single:.2f} | {each.rate / each.way.cores / core:.2f}"
+        yield f"| {each.way.name} | {each.way.cores} | {each.rate:.1f} | {ratios} | {each.fixed_s:.1f} |"
+    yield "\nEfficiency: of as many times one core's images/s as there are cores."
     yield "\n| one process, for a million images | |"
     yield "|---|---|"
     yield f"| `of3 manifest`, local disk | {rows.manifest_s:.0f} s |"
     yield f"| `of3 merge` | {rows.merge_s:.0f} s |"
     yield f"| parts, manifest, tables, journal | {rows.kept_bytes:.0f} MB |"
-    local = next(figure for figure in figures if figure.way.processes == 2)
+    local = next(figure for figure in figures if "local --workers 2" in figure.way.name)
     yield from model_lines(
         Cluster(
             nodes=1000,

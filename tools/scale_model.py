@@ -27,7 +27,7 @@ class Cluster:
     storage_bytes_s: float = 50e9  # of the shared file system, all nodes together
     storage_files_s: float = 100e3  # files opened or made, likewise
     deviation: float = 0.1  # of the nodes' rates, standard, of the mean
-    failure_hours: float = 1000.0  # of a node, mean time between
+    failure_hours: float = 100.0  # of a node, mean time between; such as may be taken away
     repair_s: float = 600.0
 
 

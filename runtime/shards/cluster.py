@@ -1,4 +1,4 @@
-"""Workers that are actors of a Ray cluster: one a GPU, or one for some cores of a machine without.
+"""Workers that are actors of a Ray cluster: one a GPU, or one a core of a machine without.
 
 Ray Core only, and none of its retries: what a lost worker means is for `dispatch` to say.  Input and log folder
 are on a file system that every machine shares; the bundle is, or comes through Ray's object store, once each.
@@ -17,11 +17,12 @@ from typing import Any
 from filelock import FileLock
 
 from of3.engines.bundle import BundleError, read_bundle
+from of3.engines.machine import room_for
 from of3.runtime import MAX_PIXELS_VARIABLE
 from of3.runtime.interruption import Interruption
 from of3.runtime.options import Options
 from of3.runtime.shards.crew import Lost, Opened, Seen
-from of3.runtime.shards.local import CORES_A_WORKER
+from of3.runtime.shards.local import WORKER_BYTES
 from of3.runtime.shards.parts import Task
 from of3.runtime.shards.plan import Plan, publish, unique
 from of3.runtime.shards.work import Member
@@ -96,7 +97,7 @@ class RayCrew:
 def needs_of(machines: Sequence[Mapping[str, float]], options: Options) -> list[dict[str, float]]:
     """Resources of the machines -> what each worker is to have.  Raises RunError where there is room for none.
 
-    Without --workers one a GPU, with its share of the machine's cores; on machines without, one for some cores.
+    Without --workers one a GPU, with its share of the machine's cores; on machines without, one a core.
     """
     gpus = options.device == "cuda" and any(machine.get("GPU") for machine in machines)
     if options.workers:
@@ -111,7 +112,7 @@ def needs_of(machines: Sequence[Mapping[str, float]], options: Options) -> list[
         if count:
             needs += [{"num_cpus": float(cpus // count), "num_gpus": 1.0}] * count
         elif cpus:
-            workers = -(-cpus // CORES_A_WORKER)
+            workers = room_for(cpus, WORKER_BYTES, machine.get("memory"))
             needs += [{"num_cpus": float(cpus // workers)}] * workers
     if not needs:
         raise RunError("--executor ray: no machine of the cluster has a GPU or a CPU to give: see `ray status`")

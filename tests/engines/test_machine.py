@@ -41,3 +41,43 @@ def test_the_packages_that_matter_are_told_with_their_versions(tmp_path):
 def test_without_a_gpu_that_is_said():
     assert machine.describe_gpu().startswith("none on this machine")
     assert "CPUExecutionProvider" in machine.describe_providers()
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({}, 8),
+        ({"cpu.max": "max 100000"}, 8),
+        ({"cpu.max": "250000 100000"}, 3),
+        ({"cpu.max": "10000 100000"}, 1),
+        ({"cpu.max": "6400000 100000"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "400000", "cpu/cpu.cfs_period_us": "100000"}, 4),
+    ],
+)
+def test_a_container_has_the_cores_it_has_time_for(tmp_path, monkeypatch, files, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    groups_of(tmp_path, files)
+    assert machine.cores(tmp_path) == cores
+
+
+@pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])
+def test_a_container_has_the_memory_it_may_take(tmp_path, name):
+    there = machine.memory_bytes(tmp_path)
+    groups_of(tmp_path, {name: str(1 << 20)})
+    assert machine.memory_bytes(tmp_path) == 1 << 20
+    groups_of(tmp_path, {name: "max" if name == "memory.max" else str(2**63 - 4096)})
+    assert machine.memory_bytes(tmp_path) == pytest.approx(there, rel=0.2)
+
+
+def groups_of(folder, files):
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(content + "\n")
+
+
+def test_as_many_processes_as_there_is_memory_for():
+    assert machine.room_for(8, 10, 45) == 4
+    assert machine.room_for(8, 10, 5) == 1
+    assert machine.room_for(8, 10, 500) == 8
+    assert machine.room_for(8, 10, None) == 8

@@ -78,7 +78,9 @@ def test_wrong_values_and_abbreviations_exit_2(flags, capsys):
     assert "usage" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("text", "share"), [("0/4", (0, 4)), ("3/4", (3, 4)), ("4/4", (0, 4)), ("1/1", (0, 1))])
+@pytest.mark.parametrize(
+    ("text", "share"), [("0/4", (0, 4)), ("3/4", (3, 4)), ("4/4", (0, 4)), ("1/1", (0, 1))]
+)
 def test_shares_count_from_0_or_from_1(text, share):
     assert options("--shard", text).shard == share
 

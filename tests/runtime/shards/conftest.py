@@ -48,7 +48,7 @@ def killed_and_run_again(files):
             process = subprocess.Popen(again, stderr=subprocess.DEVNULL, env=environment)
             while process.poll() is None and killed < KILLS:
                 try:
-                    process.wait(chance.uniform(0.3, 4.0))
+                    process.wait(chance.uniform(0.3, 3.0))
                 except subprocess.TimeoutExpired:
                     found = victims(process) if victims else [process.pid]
                     if found:

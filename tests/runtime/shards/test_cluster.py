@@ -204,15 +204,15 @@ def options(*flags):
     return parse(["--aligned", "a", "--logs", "b", "--of3_root", "c", *flags], "x").options()
 
 
-def test_an_actor_a_gpu_and_for_some_cores_elsewhere():
-    machines = [{"CPU": 32.0, "GPU": 4.0}, {"CPU": 10.0}]
+def test_an_actor_a_gpu_or_a_core_elsewhere():
+    machines = [{"CPU": 32.0, "GPU": 4.0, "memory": 1e12}, {"CPU": 10.0, "memory": 5.5 * 2**30}]
     assert cluster.needs_of(machines, options()) == [
         *[{"num_cpus": 8.0, "num_gpus": 1.0}] * 4,
-        *[{"num_cpus": 3.0}] * 3,
+        *[{"num_cpus": 2.0}] * 5,
     ]
     assert (
         cluster.needs_of(machines, options("--device", "cpu"))
-        == [{"num_cpus": 4.0}] * 8 + [{"num_cpus": 3.0}] * 3
+        == [{"num_cpus": 1.0}] * 32 + [{"num_cpus": 2.0}] * 5
     )
     assert cluster.needs_of(machines, options("--workers", "3")) == [{"num_cpus": 10.0, "num_gpus": 1.0}] * 3
     assert cluster.needs_of([{"CPU": 2.0}], options("--workers", "2")) == [{"num_cpus": 1.0}] * 2
