@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -82,6 +83,8 @@ def attempt(stage: str, step: Callable[[A], B]) -> Callable[[A | Failure], B | F
             raise  # not this picture's doing: the run cannot go on
         except PictureError as error:
             return Failure(item.source, stage, str(error))
+        except MemoryError as error:
+            return Failure(item.source, stage, f"out of memory: {error}".removesuffix(": "))
         except Exception as error:  # one picture costs one row, whatever it did
             log.debug("%s: %s", item.source, stage, exc_info=True)
             return Failure(item.source, stage, f"{type(error).__name__}: {error}")
@@ -94,11 +97,10 @@ ALONE = threading.Lock()  # held by the one picture that is tried again
 
 def again_when_short_of_memory(step: Callable[[A], B], item: A) -> B:
     """`step`, once more where memory ran out: most likely a neighbour had taken it, and has failed by now."""
-    try:
+    with suppress(MemoryError):  # and with its traceback goes what its frames hold
         return step(item)
-    except MemoryError:
-        with ALONE:
-            return step(item)
+    with ALONE:
+        return step(item)
 
 
 class Pipeline:

@@ -22,8 +22,8 @@ from of3.runtime.shards.plan import Plan
 from of3.runtime.shards.work import Member
 from of3.runtime.types import Failure, RunBroken, RunError
 
-# A core each: two of one core did 1.05 of what a process of two lanes did.  They take 400 MB, landmarks included
-# 700, and what the pictures under way take.
+# A core each: two of one core did 1.05 of what a process of two lanes did.  They take 500 MB (620: landmarks),
+# and what the pictures under way take.
 WORKER_BYTES = 1 << 30
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 EXIT_WITHIN_S, TELL_EVERY_S = 5.0, 0.3

@@ -1,15 +1,16 @@
 import itertools
 import resource
 import threading
+import weakref
 
 import cv2
 import numpy as np
 import pytest
 
 from of3.engines.machine import cores
-from of3.runtime.pipeline import Pipeline
+from of3.runtime.pipeline import Pipeline, attempt
 from of3.runtime.settings import Settings
-from of3.runtime.types import Failure, Record
+from of3.runtime.types import Failure, Record, Source
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,30 @@ def test_only_bad_pictures_are_no_reason_to_fail(bundle_folder, tmp_path):
     with Pipeline.open(bundle_folder, Settings(landmarks=True)) as pipeline:
         assert len(list(pipeline.run([tmp_path / "none.png"] * 20))) == 20
         assert list(pipeline.run([])) == []
+
+
+def test_a_picture_whose_neighbour_took_the_memory_is_tried_again():
+    """What the first try held is let go before the second."""
+    held, source = [], Source("x", "x")
+
+    class Large:
+        def __init__(self):
+            held.append(weakref.ref(self))
+
+    def step(_):
+        if not held or held[0]() is not None:
+            kept = Large()
+            raise MemoryError(kept)
+        return "done"
+
+    assert attempt("read", step)(source) == "done"
+    for error, reason in (
+        (MemoryError("no room"), "out of memory: no room"),
+        (MemoryError(), "out of memory"),
+        (KeyError("x"), "KeyError: 'x'"),
+    ):
+        failed = attempt("read", lambda _, error=error: (_ for _ in ()).throw(error))(source)
+        assert failed.reason == reason
 
 
 def test_the_calibrated_map_reaches_the_record(bundle_folder, pictures):
