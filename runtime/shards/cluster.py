@@ -49,7 +49,7 @@ def import_ray(is_own_cluster: bool = False) -> Any:
 
 
 class RayCrew:
-    """Contract: `of3.runtime.shards.crew.Crew`.  Connected to a cluster, or with one of its own on loopback."""
+    """Contract: `of3.runtime.shards.crew.Crew`.  Connected to a cluster, or with one of its own."""
 
     def __init__(self, options: Options, interruption: Interruption):
         """Raises RunError: no Ray, no cluster, no machine in it that can work."""

@@ -37,7 +37,7 @@ class Worker(Protocol):
     def opened(self) -> "Future[Opened]": ...
 
     def run(self, task: Task) -> "Future[Seen]":
-        """Do a task; how much of it was done, which is less only after `stop`."""
+        """Do a task; how much of it was done: less after `stop`, or where others did it."""
 
     def seen(self) -> Seen: ...
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from of3.runtime.interruption import Interruption
 from of3.runtime.shards.crew import Crew, Lost, Opened, Seen, Worker
-from of3.runtime.shards.parts import Task, join_pieces
+from of3.runtime.shards.parts import Task, join_pieces, left, whole
 from of3.runtime.shards.plan import Plan
 from of3.runtime.shards.work import fail_picture
 from of3.runtime.types import RunBroken
@@ -137,9 +137,9 @@ class Dispatch:
         self._in_a_row = 0
         self._done += seen.pictures
         self._failed += seen.failed
-        if seen.pictures < task.pictures:
-            self._again.append(Task(task.shard, task.first + seen.pictures, task.last))
-        join_pieces(self._plan, task.shard)
+        self._again.extend(left(self._plan, task))
+        if task != whole(self._plan, task.shard):
+            join_pieces(self._plan, task.shard)
 
     def _halve(self, task: Task, how: str) -> None:
         """What comes of a task that lost its worker."""

@@ -133,6 +133,18 @@ def todo(plan: Plan, shards: Iterable[int]) -> Iterator[Task]:
             yield from _gaps(whole(plan, shard), pieces.get(shard, []))
 
 
+def left(plan: Plan, task: Task) -> list[Task]:
+    """What is not done of a task, whoever may have been at it."""
+    if path_of(plan, whole(plan, task.shard)).exists():
+        return []
+    pieces = [piece for piece in _pieces(plan, task.shard) if piece.last <= task.last]
+    return list(_gaps(task, pieces))
+
+
+def _pieces(plan: Plan, shard: int) -> list[Task]:
+    return [task for task in _found(plan, shard // A_FOLDER) if task.shard == shard]
+
+
 def _found(plan: Plan, folder: int) -> Iterator[Task]:
     place = plan.folder / "parts" / f"{folder:03d}"
     for name in os.listdir(place) if place.exists() else []:
@@ -155,7 +167,7 @@ def _gaps(wanted: Task, pieces: Iterable[Task]) -> Iterator[Task]:
 def join_pieces(plan: Plan, shard: int) -> None:
     """Make a shard's part of its pieces, where they are all there."""
     place = path_of(plan, whole(plan, shard))
-    pieces = sorted(task for task in _found(plan, shard // A_FOLDER) if task.shard == shard)
+    pieces = sorted(_pieces(plan, shard))
     if not place.exists():
         chosen = _chain(whole(plan, shard), pieces)
         if not chosen:

@@ -12,7 +12,7 @@ from of3.runtime.options import Options
 from of3.runtime.runinfo import flags_of, options_of
 from of3.runtime.session import Session, report, row_options
 from of3.runtime.shards.crew import Opened
-from of3.runtime.shards.parts import Part, Task, write_part
+from of3.runtime.shards.parts import Part, Task, left, write_part
 from of3.runtime.shards.plan import Plan
 from of3.runtime.survey import Item
 from of3.runtime.tables import joined
@@ -67,9 +67,11 @@ class Member:
     def run_shard(self, task: Task, until: Until = iter) -> Iterator[Record | Failure]:
         """Do a task: give its results as they come, and at the end write what was done as a part.
 
-        Fewer than the task's pictures are done where `until` ended early.  Raises RunError (RunBroken where no
-        engine is left) and OSError.
+        Nothing is done where it is done already, less than all where `until` ended early.  Raises RunError
+        (RunBroken where no engine is left) and OSError.
         """
+        if not left(self.plan, task):
+            return
         started_s = time.time()
         tally, chunks = Tally(), []
         writer = Writer(self.plan.folder.parent, self.plan.root, self._rows, self.plan.temporary("file"))

@@ -157,6 +157,15 @@ def test_a_signal_starts_no_other_task(plan, member):
     assert len(list(todo(plan, range(2)))) == 1
 
 
+def test_a_shard_that_another_machine_did_meanwhile_is_left_as_it_is(plan, member, logs):
+    tasks = list(todo(plan, range(plan.shards)))
+    dispatched(plan, Inline(member))
+    before = {path: path.stat().st_mtime_ns for path in logs.rglob("*") if path.is_file()}
+    made = Dispatch(plan, Inline(member), tasks, Interruption())
+    list(made.run())
+    assert {path: path.stat().st_mtime_ns for path in logs.rglob("*") if path.is_file()} == before
+
+
 def test_no_worker_is_hired_for_nothing(plan, member):
     dispatched(plan, Inline(member))
     again = Inline(member)

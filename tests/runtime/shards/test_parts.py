@@ -9,7 +9,7 @@ import pytest
 from of3.runtime.journal import Entry, Stamp
 from of3.runtime.logs import Mode
 from of3.runtime.shards import parts
-from of3.runtime.shards.parts import Part, Task, join_pieces, path_of, read_part, todo, whole, write_part
+from of3.runtime.shards.parts import Part, Task, join_pieces, left, path_of, read_part, todo, whole, write_part
 from of3.runtime.shards.plan import Plan
 from of3.runtime.tables import Chunk
 from of3.runtime.tally import Tally
@@ -118,6 +118,16 @@ def test_what_is_left_of_a_shard_is_what_no_piece_has(plan, pieces, left):
     assert joined.chunk == part_of(whole(plan, 1)).chunk
     assert joined.tally.done == SIZE
     assert [path.name for path in path_of(plan, whole(plan, 1)).parent.iterdir()] == ["000001.zip"]
+
+
+def test_what_is_left_of_a_task_is_what_neither_part_nor_piece_has(plan):
+    for first, last in [(1, 3), (5, 6), (8, 10)]:
+        write_part(plan, part_of(Task(0, first, last)))
+    assert left(plan, Task(0, 0, 10)) == [Task(0, 0, 1), Task(0, 3, 5), Task(0, 6, 8)]
+    assert left(plan, Task(0, 2, 7)) == [Task(0, 2, 5), Task(0, 6, 7)]
+    assert left(plan, Task(0, 8, 10)) == []
+    write_part(plan, part_of(whole(plan, 0)))
+    assert left(plan, Task(0, 2, 7)) == []
 
 
 def test_pieces_with_a_gap_are_kept_and_not_joined(plan):
