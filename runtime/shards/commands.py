@@ -1,5 +1,6 @@
 """`of3 manifest` and `of3 merge`."""
 
+import importlib.metadata
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +49,8 @@ def _manifest(command: CommandLine) -> int:
 
     options = command.options()
     logs = log_folder(options)
-    asked = run.asked_of(options) if command.namespace.of3_root or command.namespace.bundle else {}
+    is_known = command.namespace.of3_root or command.namespace.bundle
+    asked = run.asked_of(options) if is_known else {"of3": importlib.metadata.version("of3")}
     with locked(logs):
         before = run.unfinished(logs)
         made = run.planned(options, logs, 1, mode_of(options), asked)

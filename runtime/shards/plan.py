@@ -43,7 +43,7 @@ class Plan:
     manifest: str  # sha256 of shards.tsv
     mode: Mode  # what becomes of rows that are there
     made: str  # UTC, ISO 8601
-    asked: Mapping[str, Any]  # of the identity, as far as known when it was made
+    identity: Mapping[str, Any]  # what makes the rows, as far as known when it was made
 
     def items(self, shard: int) -> list[Item]:
         """The pictures of a shard.  Raises RunError."""
@@ -89,7 +89,7 @@ def publish(temporary: Path, final: Path) -> None:
 
 
 def make_plan(
-    logs: Path, survey: Survey, root: str, shard_size: int, mode: Mode, asked: Mapping[str, Any]
+    logs: Path, survey: Survey, root: str, shard_size: int, mode: Mode, identity: Mapping[str, Any]
 ) -> Plan:
     """The pictures of a survey that have no row yet -> a plan in a temporary folder beside its place.
 
@@ -109,7 +109,7 @@ def make_plan(
         manifest=listed.sha256,
         mode=mode,
         made=now().isoformat(timespec="seconds"),
-        asked=asked,
+        identity=identity,
     )
     fields = {name: value for name, value in asdict(plan).items() if name != "folder"}
     with synced(folder / FILE) as file:
@@ -118,7 +118,7 @@ def make_plan(
 
 
 def size_of_shards(asked: int, images: int, workers: int) -> int:
-    """asked: 0 for as many as suit `workers` that share the images."""
+    """Pictures of a shard.  asked: 0 for as many as suit `workers` that share the images."""
     fair = -(-images // (workers * SHARDS_A_WORKER))
     return asked or max(LEAST_IN_SHARD, min(MOST_IN_SHARD, fair))
 

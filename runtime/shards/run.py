@@ -130,9 +130,10 @@ def plans(options: Options, logs: Path, workers: int) -> Iterator[Plan]:
 def _is_same(plan: Plan, asked: dict[str, Any], must: bool) -> bool:
     """Whether a plan is of the run asked for.  Raises RunError, naming the differences, where it must be."""
     pinned = plan.pinned()
-    known = pinned["identity"] if pinned else plan.asked
+    known = pinned["identity"] if pinned else plan.identity
     try:
-        check_identity({name: known[name] for name in asked if name in known}, asked if known else {})
+        both = asked.keys() & known.keys()
+        check_identity({name: known[name] for name in both}, {name: asked[name] for name in both})
     except RunError:
         if must:
             raise
@@ -161,7 +162,7 @@ def end_plan(logs: Path, is_overridden: bool) -> None:
 
 def check_same_plan(there: Plan, made: Plan) -> None:
     """Raise RunError unless a plan that is under way is the one that would be made now."""
-    if there.manifest != made.manifest or (made.asked and not _is_same(there, dict(made.asked), must=True)):
+    if there.manifest != made.manifest or not _is_same(there, dict(made.identity), must=True):
         left = len({task.shard for task in todo(there, range(there.shards))})
         raise RunError(
             f"{there.folder}: a plan of {there.made}, {there.pictures} pictures, is under way, {left} of "

@@ -48,7 +48,7 @@ class Member:
         logs = self.plan.folder.parent
         calibration = self.session.calibration(logs / "au_info.json")
         self.au_to_index = dict(calibration.au_to_index)
-        check_identity(self.plan.asked, {name: self._identity()[name] for name in self.plan.asked})
+        check_identity(self.plan.identity, {name: self._identity()[name] for name in self.plan.identity})
         au_info = to_document(calibration, self.session.pipeline.bundle.labels.aus)
         flags = {**flags_of(self.session.options), "shard": None}  # it is of all shares
         self.plan.pin({"identity": self._identity(), "flags": flags, "au_info": au_info})
