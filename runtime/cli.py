@@ -95,9 +95,10 @@ def guarded(step: Callable[[], int], goes_on: str) -> int:
         return 130
 
 
-def print_help(prog: str, description: str) -> None:
+def print_help(prog: str, description: str, usage: str) -> None:
+    """Of a command that takes the flags of a run."""
     made = parser(prog)
-    made.description = description
+    made.description, made.usage = description, usage
     print(made.format_help())
 
 

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from of3.runtime.cli import guarded, print_help
@@ -16,28 +16,30 @@ and the flags of the run, the shares are held to them; without, the first share 
 """
 MERGE = """\
 Check that every shard of the plan in --logs is done, and write the logs that a single run would have written.
-Repeated, it changes nothing; --override writes the tables anew.
+Repeated, it changes nothing; --override writes the tables anew.  Of the flags below only these two matter.
 """
 
 
 def manifest_main(argv: Sequence[str]) -> int:
-    command = parse(argv, "of3 manifest", ("aligned", "logs"))
-    return _asked_for(command, "of3 manifest", MANIFEST) or guarded(lambda: _manifest(command), GOES_ON)
+    return _main(argv, "of3 manifest", MANIFEST, ("aligned", "logs"), _manifest)
 
 
 def merge_main(argv: Sequence[str]) -> int:
-    command = parse(argv, "of3 merge", ("logs",))
-    return _asked_for(command, "of3 merge", MERGE) or guarded(lambda: _merge(command), GOES_ON)
+    return _main(argv, "of3 merge", MERGE, ("logs",), _merge)
 
 
-def _asked_for(command: CommandLine, prog: str, description: str) -> int:
-    """Print the help where it was asked for, or needed."""
-    if command.print_help or command.missing:
-        print_help(prog, description)
+def _main(
+    argv: Sequence[str], prog: str, text: str, required: Sequence[str], step: Callable[[CommandLine], int]
+) -> int:
+    command = parse(argv, prog, required)
+    if command.print_help:
+        flags = " ".join(f"--{name} DIR" for name in required)
+        print_help(prog, text, f"%(prog)s {flags} [flags of the run]")
+        return 0
     if command.missing:
-        print(f"of3: missing {', '.join(command.missing)}", file=sys.stderr)
+        print(f"of3: missing {', '.join(command.missing)}: see {prog} -h", file=sys.stderr)
         return 2
-    return 0
+    return guarded(lambda: step(command), GOES_ON)
 
 
 def _manifest(command: CommandLine) -> int:

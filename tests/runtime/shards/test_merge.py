@@ -181,5 +181,7 @@ def test_the_command_names_what_to_do_where_there_is_no_plan(tmp_path, caplog, c
     assert main(["merge", "--logs", str(tmp_path / "none")]) == 2
     assert "no plan: make one with `of3 manifest`" in caplog.text
     assert main(["merge"]) == 2
-    assert "missing --logs" in capsys.readouterr().err
+    assert "missing --logs: see of3 merge -h" in capsys.readouterr().err
+    assert main(["merge", "-h"]) == 0
+    assert capsys.readouterr().out.startswith("usage: of3 merge --logs DIR [flags of the run]")
     assert not os.path.exists(tmp_path / "none")
