@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+import cv2
+
 from of3.runtime.calibrate import to_document
 from of3.runtime.logs import Writer, check_identity, write_au_info
 from of3.runtime.options import Options
@@ -28,6 +30,8 @@ class Member:
     def __init__(self, options: Options, plan: Plan, cores: int = 0):
         """cores: as a session's.  Raises RunError: nothing to be opened, or it would make other rows."""
         self.plan = plan
+        if cores:  # OpenCV would take a thread for every core of the machine, in each worker
+            cv2.setNumThreads(cores)
         self.session = Session(options, cores)
         try:
             self._join()
