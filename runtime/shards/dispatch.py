@@ -24,6 +24,7 @@ DEATHS_A_PICTURE = 3
 # takes ten halvings and two more deaths.
 DEATHS_IN_A_ROW = 40
 LOOK_EVERY_S = 0.5
+STUCK_AFTER_S = 900.0  # of a worker that finishes no picture; the largest take a minute or two on a slow core
 START_WITHIN_S = 600.0  # until when some worker of a crew must be there
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ class Dispatch:
         self._deaths: Counter[Task] = Counter()
         self._in_a_row, self._most_in_a_row = 0, max(DEATHS_IN_A_ROW, 2 * crew.size)  # a rack may go at once
         self._worked_s = time.monotonic()
+        self._moves: dict[int, tuple[int, float]] = {}  # by place: pictures seen, and since when no more
+        self._stuck: dict[int, str] = {}
         self._said: set[Any] = set()
         self._made: Any = {}
         self._done, self._failed = 0, 0
@@ -68,6 +71,7 @@ class Dispatch:
                 for future in done:
                     self._handle(future)
                 self._check_alive()
+                self._end_stuck()
                 yield
         finally:
             for worker in self._workers.values():
@@ -87,6 +91,7 @@ class Dispatch:
         while task is not None and self._idle:
             place = self._idle.pop()
             self._running[self._workers[place].run(task)] = (place, task)
+            self._moves[place] = (0, time.monotonic())
             task = self._next()
         if task is not None:
             self._again.appendleft(task)
@@ -106,6 +111,18 @@ class Dispatch:
         elif time.monotonic() - self._worked_s > START_WITHIN_S:
             raise RunBroken(f"no worker could start within {START_WITHIN_S:.0f} s: is there room for one?")
 
+    def _end_stuck(self) -> None:
+        """A worker that a picture has caught in a loop is as good as lost."""
+        now_s = time.monotonic()
+        for place, _ in self._running.values():
+            pictures = self._workers[place].seen().pictures
+            before, since_s = self._moves[place]
+            if pictures != before:
+                self._moves[place] = (pictures, now_s)
+            elif now_s - since_s > STUCK_AFTER_S and place not in self._stuck:
+                self._stuck[place] = f"no picture was done within {STUCK_AFTER_S:.0f} s"
+                self._workers[place].close()
+
     def _handle(self, future: Future[Any]) -> None:
         task = None
         try:
@@ -122,8 +139,9 @@ class Dispatch:
             if self._in_a_row >= self._most_in_a_row:
                 raise RunBroken(f"{self._in_a_row} workers were lost in a row, the last one {lost}") from lost
             self._hire(place)
+            how = self._stuck.pop(place, str(lost))
             if task is not None:
-                self._halve(task, str(lost))
+                self._halve(task, how)
 
     def _note(self, opened: Opened) -> None:
         """Say what a worker says, once."""

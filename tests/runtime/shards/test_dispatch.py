@@ -12,7 +12,7 @@ from of3.runtime.logs import Mode
 from of3.runtime.shards import dispatch
 from of3.runtime.shards.crew import Lost, Seen
 from of3.runtime.shards.dispatch import Dispatch
-from of3.runtime.shards.parts import Task, todo
+from of3.runtime.shards.parts import Task, read_part, todo, whole
 from of3.runtime.shards.plan import find_plan, replace_plan
 from of3.runtime.shards.run import asked_of, planned
 from of3.runtime.shards.work import Member
@@ -79,8 +79,6 @@ def dispatched(plan, crew, interruption=None):
 
 
 def reasons(plan):
-    from of3.runtime.shards.parts import read_part, whole
-
     return [read_part(plan, whole(plan, shard)).tally.failed for shard in range(plan.shards)]
 
 
@@ -131,6 +129,26 @@ def test_a_crew_that_never_comes_up_ends_the_run(plan, member, monkeypatch):
     monkeypatch.setattr(dispatch, "LOOK_EVERY_S", 0.05)
     with pytest.raises(RunBroken, match="no worker could start within"):
         dispatched(plan, Absent(member))
+
+
+def test_a_picture_that_holds_its_worker_up_for_ever_is_found_too(plan, member, monkeypatch):
+    class Caught(Inline):
+        def run(self, task):
+            if task.shard == 0 and task.first <= 2 < task.last:
+                self.never = Future()
+                return self.never
+            return super().run(task)
+
+        def close(self):
+            if hasattr(self, "never") and not self.never.done():
+                self.never.set_exception(Lost("its process was ended by SIGKILL"))
+
+    monkeypatch.setattr(dispatch, "STUCK_AFTER_S", 0.2)
+    monkeypatch.setattr(dispatch, "LOOK_EVERY_S", 0.05)
+    dispatched(plan, Caught(member))
+    assert reasons(plan) == [{"unreadable": 1, "killed its worker 3 times": 1}, {}]
+    chunk = read_part(plan, whole(plan, 0)).chunk
+    assert b"killed its worker 3 times: no picture was done within 0 s" in chunk.contents[1]
 
 
 def test_what_a_worker_cannot_do_is_the_runs_error(plan, member):
