@@ -24,7 +24,7 @@ DEATHS_A_PICTURE = 3
 # takes ten halvings and two more deaths.
 DEATHS_IN_A_ROW = 40
 LOOK_EVERY_S = 0.5
-STUCK_AFTER_S = 900.0  # of a worker that finishes no picture; the largest take a minute or two on a slow core
+STUCK_AFTER_S = 300.0  # of a worker that finishes no picture; the largest take seconds, a file system may stall
 START_WITHIN_S = 600.0  # until when some worker of a crew must be there
 
 log = logging.getLogger(__name__)
