@@ -7,6 +7,7 @@ are on a file system that every machine shares; the bundle is, or comes through 
 import os
 import secrets
 import signal
+import socket
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -30,6 +31,7 @@ from of3.runtime.types import Failure, RunBroken, RunError
 
 INSTALL = "pip install 'of3[ray]'"
 OWN_STORE_BYTES = 256 << 20  # of a cluster of this run's own: nothing but the bundle goes through it
+CONNECT_WITHIN_S = 10.0
 Files = Mapping[str, bytes]  # by path below a folder
 
 
@@ -68,11 +70,12 @@ class RayCrew:
     def _connect(self, where: str) -> None:
         own = {"include_dashboard": False, "object_store_memory": OWN_STORE_BYTES}
         try:
+            check_answers(where)
             self._ray.init(where, logging_level="ERROR", **(own if where == "local" else {}))
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise RunError(
-                f"--executor ray: {error}: start a cluster with `ray start --head` and pass its --ray_address, "
-                "or neither for one of this run's own"
+                f"--executor ray: {where}: {error}: start a cluster with `ray start --head` and pass its "
+                "--ray_address, or neither for one of this run's own"
             ) from error
 
     def hire(self, plan: Plan, place: int) -> "RayWorker":
@@ -92,6 +95,14 @@ class RayCrew:
 
     def __exit__(self, *_: object) -> None:
         self._ray.shutdown()
+
+
+def check_answers(where: str) -> None:
+    """Raise OSError where nothing listens at HOST:PORT: Ray itself would wait for ever."""
+    host, _, port = where.rpartition(":")
+    if host and port.isdecimal():
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_WITHIN_S):
+            pass
 
 
 def needs_of(machines: Sequence[Mapping[str, float]], options: Options) -> list[dict[str, float]]:

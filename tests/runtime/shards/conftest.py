@@ -10,7 +10,7 @@ import pytest
 
 from of3.runtime.options import parse
 
-KILLS = 30
+KILLS, PATIENCE_S = 30, 300
 # What a decoder with a fault is like: the process ends, or asks for memory without end.
 SITE = """
 import ctypes
@@ -54,11 +54,11 @@ def killed_and_run_again(files):
                     if found:
                         os.kill(chance.choice(found), signal.SIGKILL)
                         killed += 1
-            if process.wait() == 0:
+            if process.wait(PATIENCE_S) == 0:
                 assert files(out) == want
                 if killed < KILLS:
                     shutil.rmtree(out)
-        subprocess.run(again, check=True, capture_output=True, env=environment)
+        subprocess.run(again, check=True, capture_output=True, env=environment, timeout=PATIENCE_S)
         assert files(out) == want
 
     return until_enough

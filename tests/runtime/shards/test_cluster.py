@@ -6,10 +6,12 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,7 @@ pytest.importorskip("ray", reason="Ray is an extra: pip install 'of3[ray]'")
 
 
 def call(command, **named):
-    return subprocess.run(command, capture_output=True, text=True, check=False, **named)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, **named)
 
 
 def without(folder, words):
@@ -60,16 +62,40 @@ def ray_command(*words):
     return [sys.executable, "-m", "ray.scripts.scripts", *words]
 
 
-@pytest.fixture(scope="module")
+@contextmanager
+def machine(port, cpus, *where, see=lambda words: words):
+    """A Ray machine that ends with the block, and its process."""
+    words = ["start", *where, "--block", "--node-ip-address", "127.0.0.1", "--num-cpus", str(cpus)]
+    if "--head" in where:
+        words += ["--port", str(port), "--include-dashboard", "false"]
+    words += ["--object-store-memory", str(256 << 20), "--disable-usage-stats"]
+    process = subprocess.Popen(
+        see(ray_command(*words)), env=with_token(), stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        count = f"import ray; ray.init('127.0.0.1:{port}', logging_level='ERROR'); print(len(ray.nodes()))"
+        wanted = "1" if "--head" in where else "2"
+        while (
+            not is_open(port) or call([sys.executable, "-c", count], env=with_token()).stdout.strip() != wanted
+        ):
+            assert process.poll() is None
+            time.sleep(0.1)
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def is_open(port):
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
 def address():
     """A cluster on loopback whose clients need its token."""
-    environment = with_token()
-    start = ("start", "--head", "--node-ip-address", "127.0.0.1", "--port", str(PORT), "--num-cpus", "2")
-    more = ("--include-dashboard", "false", "--object-store-memory", str(256 << 20), "--disable-usage-stats")
-    done = call(ray_command(*start, *more), env=environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    yield f"127.0.0.1:{PORT}", environment
-    call(ray_command("stop", "--force"), env=environment)
+    with machine(PORT, 2, "--head"):
+        yield f"127.0.0.1:{PORT}", with_token()
 
 
 def test_two_actors_write_what_one_process_does(many, standin_root, tmp_path, undisturbed, files, command):
@@ -103,6 +129,14 @@ def test_no_cluster_is_an_error_that_says_what_to_do(many, standin_root, tmp_pat
     assert done.returncode == 2, done.stderr
     assert "start a cluster with `ray start --head`" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_cluster_that_does_not_answer_is_an_error_at_once(many, standin_root, tmp_path, command):
+    start = time.monotonic()
+    done = call(command(many, standin_root, tmp_path, *RAY, "--ray_address", "127.0.0.1:9"), env=quiet())
+    assert done.returncode == 2
+    assert "127.0.0.1:9: [Errno 111] Connection refused: start a cluster" in done.stderr
+    assert time.monotonic() - start < 15
 
 
 def test_a_picture_that_ends_its_actor_costs_its_own_row(aligned, standin_root, tmp_path, faulty, command):
@@ -148,42 +182,21 @@ def test_a_machine_that_is_lost_costs_no_row(
     through Ray's object store."""
     fetched = Path(tempfile.gettempdir()) / f"of3-bundles-{os.getuid()}" / read_bundle(bundle_folder).digest
     shutil.rmtree(fetched, ignore_errors=True)
-    ray_of = ("--node-ip-address", "127.0.0.1", "--num-cpus", "1", "--object-store-memory", str(256 << 20))
-    where, environment = f"127.0.0.1:{PORT + 1}", with_token()
-    head = ("start", "--head", "--port", str(PORT + 1), "--include-dashboard", "false", *ray_of)
-    started = []
-    try:
-        assert call(ray_command(*head), env=environment).returncode == 0
-        second = subprocess.Popen(
-            without(standin_root / "weights", ray_command("start", "--address", where, "--block", *ray_of)),
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        started.append(second)
-        machines = [sys.executable, "-c", f"import ray; ray.init({where!r}); print(len(ray.nodes()))"]
-        while not call(machines, env=environment).stdout.endswith("2\n"):
-            assert second.poll() is None
-        process = subprocess.Popen(
-            command(many, standin_root, tmp_path, *RAY, "--ray_address", where),
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        while not any(tmp_path.rglob("*.zip")):
-            assert process.poll() is None
-            time.sleep(0.05)
-        os.killpg(second.pid, signal.SIGKILL)
-        said = process.communicate(timeout=300)[1]
-        assert process.returncode == 0, said
-        assert files(tmp_path / "openface3") == undisturbed
-        assert fetched.is_dir() == CAN_HIDE
-    finally:
-        for each in started:
-            each.kill()
-            each.wait()
-        call(ray_command("stop", "--force"), env=environment)
+    port = PORT + 1
+    where, hidden = f"127.0.0.1:{port}", lambda words: without(standin_root / "weights", words)
+    with machine(port, 1, "--head"), machine(port, 1, "--address", where, see=hidden) as second:
+        flags = (*RAY, "--ray_address", where)
+        with subprocess.Popen(
+            command(many, standin_root, tmp_path, *flags), env=with_token(), stderr=subprocess.PIPE, text=True
+        ) as process:
+            while not any(tmp_path.rglob("*.zip")):
+                assert process.poll() is None
+                time.sleep(0.05)
+            os.killpg(second.pid, signal.SIGKILL)
+            said = process.communicate(timeout=300)[1]
+    assert process.returncode == 0, said
+    assert files(tmp_path / "openface3") == undisturbed
+    assert fetched.is_dir() == CAN_HIDE
 
 
 @pytest.mark.long

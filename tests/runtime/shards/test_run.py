@@ -21,7 +21,7 @@ MEMORY = Path("/sys/fs/cgroup/memory")  # version 1
 
 
 def call(command, **named):
-    return subprocess.run(command, capture_output=True, text=True, check=False, **named)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, **named)
 
 
 def rows(folder):
