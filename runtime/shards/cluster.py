@@ -195,7 +195,7 @@ class Actor:
     def open(self) -> Opened:
         options = located(self._options, self._digest, self._fetch)
         try:
-            self._member = Member(options, self._plan, self._cores)
+            self._member = Member(options, self._plan, self._cores, self._options)
         except RunBroken as error:
             raise Lost(str(error)) from error
         return self._member.opened()

@@ -27,9 +27,12 @@ Until = Callable[[Iterable[Item]], Iterator[Item]]  # the items until the work i
 class Member:
     """A session that takes part in a plan.  Use as a context manager."""
 
-    def __init__(self, options: Options, plan: Plan, cores: int = 0):
-        """cores: as a session's.  Raises RunError: nothing to be opened, or it would make other rows."""
-        self.plan = plan
+    def __init__(self, options: Options, plan: Plan, cores: int = 0, told: Options | None = None):
+        """cores: as a session's.  told: what the user said, where the options are another machine's.
+
+        Raises RunError: nothing to be opened, or it would make other rows.
+        """
+        self.plan, self._told = plan, told or options
         if cores:  # OpenCV would take a thread for every core of the machine, in each worker
             cv2.setNumThreads(cores)
         self.session = Session(options, cores)
@@ -54,7 +57,7 @@ class Member:
         self.au_to_index = dict(calibration.au_to_index)
         check_identity(self.plan.identity, {name: self._identity()[name] for name in self.plan.identity})
         au_info = to_document(calibration, self.session.pipeline.bundle.labels.aus)
-        flags = {**flags_of(self.session.options), "shard": None}  # it is of all shares
+        flags = {**flags_of(self._told), "shard": None}  # it is of all shares
         self.plan.pin({"identity": self._identity(), "flags": flags, "au_info": au_info})
         pinned = self.plan.pinned()
         assert pinned is not None
