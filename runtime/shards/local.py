@@ -22,7 +22,7 @@ from of3.runtime.shards.plan import Plan
 from of3.runtime.shards.work import Member
 from of3.runtime.types import Failure, RunBroken, RunError
 
-# A core each: two of one core did 1.05 of what a process of two lanes did.  They take 500 MB (620: landmarks),
+# A core each: two of one core did 1.01 to 1.05 of one of two lanes.  They take 500 MB (620: landmarks),
 # and what the pictures under way take.
 WORKER_BYTES = 1 << 30
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
