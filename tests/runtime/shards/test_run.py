@@ -70,6 +70,21 @@ def test_four_shares_at_once_and_their_merge_write_what_one_process_does(
     assert files(tmp_path / "openface3") == undisturbed
 
 
+def test_the_same_share_twice_at_once_changes_nothing(
+    many, standin_root, tmp_path, undisturbed, files, command
+):
+    """Both plan, and both do every shard that they find undone; one of each wins."""
+    rivals = [subprocess.Popen(command(many, standin_root, tmp_path, "--shard", "0/1")) for _ in range(2)]
+    assert [rival.wait(300) for rival in rivals] == [0, 0]
+    plan = tmp_path / "openface3" / "plan"
+    assert list((plan / "writing").iterdir()) == []
+    parts = {path: path.read_bytes() for path in plan.rglob("*.zip")}
+    assert call(command(many, standin_root, tmp_path, "--shard", "0/1")).returncode == 0
+    assert {path: path.read_bytes() for path in plan.rglob("*.zip")} == parts
+    assert main(["merge", "--logs", str(tmp_path)]) == 0
+    assert files(tmp_path / "openface3") == undisturbed
+
+
 def test_a_share_can_be_many_processes_and_a_missing_one_is_named(
     many, standin_root, tmp_path, undisturbed, files, command, caplog
 ):
