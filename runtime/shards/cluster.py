@@ -98,7 +98,13 @@ class RayCrew:
 
 
 def check_answers(where: str) -> None:
-    """Raise OSError where nothing listens at HOST:PORT: Ray itself would wait for ever."""
+    """Raise OSError where nothing listens at HOST:PORT, or where Ray noted the last cluster of this machine.
+
+    Ray itself would wait for ever.
+    """
+    noted = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"  # noqa: S108 - Ray's
+    if where == "auto":
+        where = os.environ.get("RAY_ADDRESS") or (noted.read_text().strip() if noted.exists() else "")
     host, _, port = where.rpartition(":")
     if host and port.isdecimal():
         with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_WITHIN_S):
