@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import cv2
@@ -35,12 +36,10 @@ class Member:
         self.plan, self._told = plan, told or options
         if cores:  # OpenCV would take a thread for every core of the machine, in each worker
             cv2.setNumThreads(cores)
-        self.session = Session(options, cores)
-        try:
+        with ExitStack() as opened:
+            self.session = opened.enter_context(Session(options, cores))
             self._join()
-        except BaseException:
-            self.session.__exit__()
-            raise
+            opened.pop_all()  # from here on it is closed with this
 
     def _join(self) -> None:
         """Take part in what the rows are made with, or settle it as the first."""

@@ -11,10 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from of3.engines.machine import visible_gpus
 from of3.runtime.cli import main
-from of3.runtime.options import parse
-from of3.runtime.shards.local import LocalCrew
 
 LOCAL = ("--executor", "local", "--workers", "2")
 MEMORY = Path("/sys/fs/cgroup/memory")  # version 1
@@ -298,45 +295,3 @@ def test_killed_at_random_moments_nothing_is_lost_repeated_or_torn(
 ):
     again = command(many, standin_root, tmp_path, *LOCAL)
     killed_and_run_again(again, children if whom == "workers" else None, tmp_path / "openface3", undisturbed)
-
-
-# -- who works where ----------------------------------------------------------------------------------------
-
-
-def test_one_worker_a_gpu(monkeypatch, tmp_path):
-    for name in ("nvidia0", "nvidia1", "nvidia2", "nvidiactl", "nvidia-uvm"):
-        (tmp_path / name).touch()
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert visible_gpus(tmp_path) == ["0", "1", "2"]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,MIG-3a")
-    assert visible_gpus(tmp_path) == ["5", "MIG-3a"]
-    required = ["--aligned", "a", "--logs", "b", "--of3_root", "c"]
-    assert LocalCrew(parse(required, "x").options()).size == 2
-    assert LocalCrew(parse([*required, "--device", "cpu"], "x").options()).size >= 1
-    assert LocalCrew(parse([*required, "--workers", "7"], "x").options()).size == 7
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert visible_gpus(tmp_path) == []
-
-
-NOTE = """
-import os, sys
-
-class Note:
-    def find_spec(self, name, path=None, target=None):
-        if name == "onnxruntime":
-            with open(os.path.join({place!r}, f"gpu.{{os.getpid()}}"), "w") as file:
-                file.write(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
-
-sys.meta_path.insert(0, Note())
-"""
-
-
-def test_each_worker_sees_its_own_gpu_before_an_engine_is_loaded(aligned, standin_root, tmp_path, command):
-    """Without a GPU the engines fall back, as in any run."""
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(NOTE.format(place=str(tmp_path)))
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "CUDA_VISIBLE_DEVICES": "3,5"}
-    flags = ("--device", "cuda", "--executor", "local", "--shard_size", "2")
-    done = call(command(aligned, standin_root, tmp_path / "logs", *flags), env=environment)
-    assert done.returncode == 0, done.stderr
-    assert sorted(path.read_text() for path in tmp_path.glob("gpu.*")) == ["3", "5"]
