@@ -74,11 +74,12 @@ def machine(port, cpus, *where, see=lambda words: words):
     )
     try:
         count = f"import ray; ray.init('127.0.0.1:{port}', logging_level='ERROR'); print(len(ray.nodes()))"
-        wanted = "1" if "--head" in where else "2"
+        wanted, deadline = "1" if "--head" in where else "2", time.monotonic() + 180
         while (
             not is_open(port) or call([sys.executable, "-c", count], env=with_token()).stdout.strip() != wanted
         ):
             assert process.poll() is None
+            assert time.monotonic() < deadline
             time.sleep(0.1)
         yield process
     finally:
