@@ -4,6 +4,7 @@
 `parts/000/000012.00000-00250.zip` is a piece of it, its first 250 pictures: a worker was interrupted, or lost.
 """
 
+import io
 import json
 import os
 import re
@@ -102,7 +103,8 @@ def read_part(plan: Plan, task: Task) -> Part:
     try:
         with zipfile.ZipFile(path) as file:
             contents = tuple(file.read(name) for name in TABLES if name in file.namelist())
-            lines, card = file.read(JOURNAL).splitlines(keepends=True), json.loads(file.read(CARD))
+            # As a file: `splitlines` would also split a name at its carriage return.
+            lines, card = list(io.BytesIO(file.read(JOURNAL))), json.loads(file.read(CARD))
         if (card["format"], card["revision"]) != (FORMAT, REVISION):
             raise ValueError("another version")
         if (card["shard"], card["first"], card["last"]) != (task.shard, task.first, task.last):

@@ -46,6 +46,17 @@ def test_a_part_comes_back_as_it_was(plan):
     assert list(todo(plan, range(3))) == []
 
 
+@pytest.mark.parametrize(
+    "name", ["car\rriage", "new\nline", "back\\slash\\n", "tab\t", "\x85", "\x0b\x1c", "\udcff"]
+)
+def test_any_name_comes_back(plan, name):
+    part = part_of(whole(plan, 0))
+    entries = tuple(replace(entry, path=f"in/{name}/{n}") for n, entry in enumerate(part.chunk.entries))
+    part = replace(part, chunk=replace(part.chunk, entries=entries))
+    write_part(plan, part)
+    assert read_part(plan, part.task) == part
+
+
 def test_writing_it_again_changes_nothing(plan):
     write_part(plan, part_of(whole(plan, 0)))
     path = path_of(plan, whole(plan, 0))
