@@ -47,8 +47,7 @@ def script_main(script: Path, argv: Sequence[str]) -> int:
 
 def _start(command: CommandLine, prog: str, help_file: Path | None) -> int:
     """Command line -> exit status."""
-    logging.basicConfig(format="of3: %(message)s", stream=sys.stderr)
-    logging.getLogger("of3").setLevel(logging.INFO)
+    _log_to_stderr()
     text = parser(prog).format_help()
     if command.write_help and help_file is not None:
         _write_help(help_file, text)
@@ -70,10 +69,14 @@ def _run(command: CommandLine) -> int:
     return run(options)
 
 
-def guarded(step: Callable[[], int], goes_on: str) -> int:
-    """A command's exit status.  goes_on: what is said of one that ended before its time."""
+def _log_to_stderr() -> None:
     logging.basicConfig(format="of3: %(message)s", stream=sys.stderr)
     logging.getLogger("of3").setLevel(logging.INFO)
+
+
+def guarded(step: Callable[[], int], goes_on: str) -> int:
+    """A command's exit status.  goes_on: what is said of one that ended before its time."""
+    _log_to_stderr()
     try:
         return step()
     except RunError as error:

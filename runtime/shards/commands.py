@@ -68,12 +68,13 @@ def _manifest(command: CommandLine) -> int:
 
 
 def _merge(command: CommandLine) -> int:
+    from of3.runtime.job import FOLDER
     from of3.runtime.lock import locked
     from of3.runtime.shards.merge import merge
     from of3.runtime.shards.plan import find_plan
     from of3.runtime.types import RunError
 
-    logs = Path(command.namespace.logs) / "openface3"
+    logs = Path(command.namespace.logs) / FOLDER
     plan = find_plan(logs) if logs.is_dir() else None
     if plan is None:
         raise RunError(

@@ -21,7 +21,16 @@ from of3.runtime.shards.dispatch import Dispatch
 from of3.runtime.shards.local import LocalCrew
 from of3.runtime.shards.merge import is_merged, merge
 from of3.runtime.shards.parts import join_pieces, todo
-from of3.runtime.shards.plan import Plan, clear, find_plan, make_plan, publish, replace_plan, size_of_shards
+from of3.runtime.shards.plan import (
+    FOLDER,
+    Plan,
+    clear,
+    find_plan,
+    make_plan,
+    publish,
+    replace_plan,
+    size_of_shards,
+)
 from of3.runtime.shards.work import Member
 from of3.runtime.survey import Survey
 from of3.runtime.tally import Tally
@@ -75,13 +84,14 @@ def open_crew(options: Options, interruption: Interruption) -> Crew:
 
 
 def _on_crew(plan: Plan, crew: Crew, shards: range, interruption: Interruption) -> None:
-    dispatch = Dispatch(plan, crew, todo(plan, shards), interruption)
+    tasks = list(todo(plan, shards))
+    dispatch = Dispatch(plan, crew, tasks, interruption)
     total = sum(plan.size(shard) for shard in shards)
-    left = sum(task.pictures for task in todo(plan, shards))
+    done = total - sum(task.pictures for task in tasks)
 
     def state() -> tuple[int, int]:
         seen = dispatch.seen()
-        return total - left + seen.pictures, seen.failed
+        return done + seen.pictures, seen.failed
 
     for _ in progress(dispatch.run(), total, state):
         pass
@@ -178,7 +188,7 @@ def shared_plan(options: Options, logs: Path, shares: int) -> Plan:
         raise RunError(
             f"nothing to do: all {made.images} pictures have their rows: pass --override to start anew"
         )
-    publish(made.folder, logs / "plan")
+    publish(made.folder, logs / FOLDER)
     plan = find_plan(logs)
     assert plan is not None
     return plan
