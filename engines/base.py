@@ -27,12 +27,12 @@ class BatchRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CpuShare:
+class CpuThreads:
     """What a CPU engine uses of the cores."""
 
-    threads: int  # of one run; 0: one a core
+    count: int  # of one run; 0: one a core
     spin: bool = False  # whether its idle threads busy-wait: the least time a run, at the others' cost
-    lanes: int = 1  # runs side by side, on the threads of `workers`
+    parallel_runs: int = 1  # runs side by side, on the threads of `workers`
     workers: Workers | None = None
 
 
@@ -48,7 +48,7 @@ class Engine(Protocol):
         """Most rows one `run` accepts."""
 
     @property
-    def slots(self) -> int:
+    def max_in_flight(self) -> int:
         """Batches that may be started before the first of them is waited for."""
 
     def start(self, batch: Floats) -> Wait:

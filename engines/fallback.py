@@ -4,7 +4,16 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from of3.engines.base import BatchRefused, Engine, EngineFailed, EngineUnavailable, Floats, Outputs, Wait
+from of3.engines.base import (
+    BatchRefused,
+    Engine,
+    EngineFailed,
+    EngineUnavailable,
+    Floats,
+    Outputs,
+    Wait,
+)
+from of3.engines.registry import Kind
 
 log = logging.getLogger(__name__)
 
@@ -13,7 +22,7 @@ log = logging.getLogger(__name__)
 class Candidate:
     """An engine that may be opened."""
 
-    kind: str  # "tensorrt", "cuda" or "cpu"
+    kind: Kind
     precision: str
     open: Callable[[], Engine]
 
@@ -22,7 +31,7 @@ class Candidate:
 class Refusal:
     """An engine that would have been preferred, and why it does not run."""
 
-    engine: str  # its kind
+    engine: str  # its kind's name
     reason: str
 
 
@@ -44,7 +53,7 @@ class Fallback:
         return self._at(0)[1].name
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         return self._at(0)[0].kind
 
     @property
@@ -56,8 +65,8 @@ class Fallback:
         return self._at(0)[1].max_batch
 
     @property
-    def slots(self) -> int:
-        return self._at(0)[1].slots
+    def max_in_flight(self) -> int:
+        return self._at(0)[1].max_in_flight
 
     def _at(self, rank: int) -> tuple[Candidate, Engine]:
         """The `rank`-th best engine, opened if it is not yet."""
@@ -69,7 +78,7 @@ class Fallback:
             try:
                 self._opened.append((candidate, candidate.open()))
             except EngineUnavailable as error:
-                refusal = Refusal(candidate.kind, str(error))
+                refusal = Refusal(candidate.kind.name, str(error))
                 if refusal not in self.refusals:  # a missing library refuses every precision alike
                     self.refusals.append(refusal)
         return self._opened[rank]
@@ -118,7 +127,7 @@ class Fallback:
         ((candidate, _),) = [entry for entry in self._opened if entry[1] is engine]
         self._opened = [entry for entry in self._opened if entry[1] is not engine]
         engine.close()
-        self.refusals.append(Refusal(candidate.kind, f"failed in mid-run: {error}"))
+        self.refusals.append(Refusal(candidate.kind.name, f"failed in mid-run: {error}"))
         log.warning("%s: %s; going on from this batch on %s", self._model, error, self.name)
 
     def close(self) -> None:

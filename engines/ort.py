@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from of3.engines import cuda
-from of3.engines.base import CpuShare, EngineFailed, EngineUnavailable, Floats, Outputs, Wait
+from of3.engines.base import CpuThreads, EngineFailed, EngineUnavailable, Floats, Outputs, Wait
 from of3.engines.bundle import Bundle, ModelCard
 from of3.engines.graph import read_graph
 
@@ -77,10 +77,10 @@ def check_cuda(onnxruntime: Any) -> None:
         cuda.check_driver(int(str(onnxruntime.cuda_version).split(".")[0]))
 
 
-def cuda_options(is_free: bool, is_tf32_allowed: bool) -> dict[str, str]:
+def cuda_options(is_free: bool, tf32: bool) -> dict[str, str]:
     """Provider options.  An exhaustive search pays where shapes are fixed; each new one costs it seconds."""
     return {
-        "use_tf32": "1" if is_tf32_allowed else "0",
+        "use_tf32": "1" if tf32 else "0",
         "cudnn_conv_algo_search": "HEURISTIC" if is_free else "EXHAUSTIVE",
         "arena_extend_strategy": "kSameAsRequested",
     }
@@ -102,8 +102,8 @@ class OrtEngine:
         model: str,
         device: str,
         precision: str,
-        share: CpuShare,
-        is_tf32_allowed: bool = False,
+        threads: CpuThreads,
+        tf32: bool = False,
     ):
         onnxruntime = import_onnxruntime()
         card = bundle.model(model)
@@ -118,11 +118,13 @@ class OrtEngine:
         self._outputs = [output.name for output in card.outputs]
         self._errors = engine_errors(onnxruntime)
         self.name = f"onnxruntime {onnxruntime.__version__} {device.upper()} {precision}"
-        chosen = cuda_options(card.input.is_free, is_tf32_allowed) if device == "cuda" else {}
-        options = _session_options(onnxruntime, share)
+        chosen = cuda_options(card.input.is_free, tf32) if device == "cuda" else {}
+        options = _session_options(onnxruntime, threads)
         self._session = _open(onnxruntime, card, precision, (PROVIDERS[device], chosen), options)
-        self._workers = share.workers if device == "cpu" else None
-        self.slots = share.lanes + 2 if self._workers else 1  # two in the queue, so that no lane waits
+        self._workers = threads.workers if device == "cpu" else None
+        self.max_in_flight = (
+            threads.parallel_runs + 2 if self._workers else 1
+        )  # two in the queue, so that no thread waits
         self._bindings = None
         if device == "cuda" and not card.input.is_free:
             self._bindings = Bindings(onnxruntime, self._session, card, device)
@@ -166,12 +168,12 @@ def _open(
     return session
 
 
-def _session_options(onnxruntime: Any, share: CpuShare) -> Any:
+def _session_options(onnxruntime: Any, threads: CpuThreads) -> Any:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = share.threads
+    options.intra_op_num_threads = threads.count
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only: its warnings speak of graph details
-    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if share.spin else "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if threads.spin else "0")
     return options
 
 

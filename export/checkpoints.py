@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from of3.export.published import PUBLISHED
 
-STAND_IN_MARK = "standin.json"  # beside the weights: digests of the files standin.py wrote
+STAND_IN_MARK = "standin.json"  # beside stand-in weights
 WRAPPERS = ("net", "state_dict")  # `.pkl` files are {"net": state_dict, ...}
 # What unpickling a file that was cut or changed can raise; torch passes them on.
 BROKEN = (
@@ -79,15 +79,25 @@ def source_file(path: Path) -> SourceFile:
     if published is not None and digest == published.sha256:
         status = "published"
     else:
-        status = "stand-in" if digest in stand_in_digests(path.parent) else "unknown"
+        status = "stand-in" if digest in read_mark(path.parent).digests else "unknown"
     return SourceFile(path.name, digest, len(content), status)
 
 
-def stand_in_digests(folder: Path) -> set[str]:
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What stand-in weights say of themselves."""
+
+    digests: frozenset[str] = frozenset()  # sha256 of the files
+    width: float = 1.0  # of the networks; 1 is the published one
+
+
+def read_mark(folder: Path) -> Mark:
+    """The mark beside stand-in weights; an empty one where there is none."""
     try:
-        return set(json.loads((folder / STAND_IN_MARK).read_text("utf-8")).values())
-    except (OSError, ValueError, AttributeError, TypeError):
-        return set()
+        document = json.loads((folder / STAND_IN_MARK).read_text("utf-8"))
+        return Mark(frozenset(document["sha256"].values()), float(document["width"]))
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return Mark()
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

@@ -2,19 +2,16 @@
 
 import argparse
 import logging
-import signal
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from of3.engines.base import EngineUnavailable
+from of3.runtime.runs.console import log_to_stderr
+from of3.runtime.runs.interruption import Unwinding
 
 log = logging.getLogger(__name__)
 
 PRECISIONS = ("fp32", "fp16", "bf16")
-SIGNALLED = 128  # added to a signal's number, as shells do
 INSTALL = "pip install 'of3[export]'"
 
 
@@ -59,8 +56,7 @@ def precisions(text: str) -> tuple[str, ...]:
 
 
 def main(argv: Sequence[str]) -> int:
-    logging.basicConfig(format="of3: %(message)s", stream=sys.stderr)
-    logging.getLogger("of3").setLevel(logging.INFO)
+    log_to_stderr()
     options = parse(argv)
     try:
         import onnx
@@ -83,7 +79,7 @@ def _guarded(options: argparse.Namespace) -> int:
     from of3.export.precision import PrecisionError
     from of3.export.verify import ExportRefused
 
-    with _signals() as received:
+    with Unwinding() as interruption:  # so that no half-written folder stays
         try:
             export(
                 ExportOptions(
@@ -105,23 +101,6 @@ def _guarded(options: argparse.Namespace) -> int:
             log.error("cannot write the bundle: %s: pass --bundle DIR for another place", error)
             return 1
         except (KeyboardInterrupt, OnnxExporterError) as error:  # torch wraps what interrupts its imports
-            log.error("%s", "interrupted, nothing written" if received else error)
-            return SIGNALLED + received[0] if received else 1
+            log.error("%s", "interrupted, nothing written" if interruption.came else error)
+            return interruption.status or 1
     return 0
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Both signals unwind the stack, so that no half-written folder stays; those received are listed."""
-    received: list[int] = []
-
-    def note(number: int, _: object) -> NoReturn:
-        received.append(number)
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

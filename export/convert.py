@@ -10,7 +10,7 @@ from typing import Any
 from onnx import ModelProto
 from torch import nn
 
-from of3.engines.base import CpuShare
+from of3.engines.base import CpuThreads
 from of3.engines.bundle import read_bundle
 from of3.engines.ort import OrtEngine, import_onnxruntime
 from of3.export import drift
@@ -141,7 +141,7 @@ def measure(folder: Path, loaded: Loaded, pictures: Sequence[Pixels]) -> dict[st
     differences = {}
     for model in loaded.models:
         log.info("verifying %s on %d pictures", model.name, len(pictures))
-        engine = OrtEngine(bundle, model.name, "cpu", "fp32", CpuShare(0, spin=True))
+        engine = OrtEngine(bundle, model.name, "cpu", "fp32", CpuThreads(0, spin=True))
         differences[model.name] = verify(model, loaded.modules[model.name], engine, pictures)
         engine.close()
     return differences

@@ -13,13 +13,10 @@ from of3.engines.base import Floats
 from of3.engines.bundle import Substitute
 from of3.export.networks.multitask import Multitask, adjacency, product_similarity
 from of3.export.observe import AU_FEATURE, SIMILARITY, Observed, Outputs
+from of3.runtime.vision import detect
 
 PATCH_PX = 256  # of the landmark network
 MAX_LANDMARK_DRIFT_PX = 0.5
-MIN_CONFIDENCE = 0.5
-STRIDES_PX = (8, 16, 32)
-PRIOR_SIDES_PX = ((16, 32), (64, 128), (256, 512))
-VARIANCES = (0.1, 0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +67,11 @@ def _differences(model: str, want: Outputs, got: Outputs, side_px: int) -> list[
     """Quantity, unit, absolute differences."""
     if model == "detector":
         faces = _faces(want["conf"][..., 1])
-        sides = prior_sides_px(side_px)[np.nonzero(faces)[1]]
-        moved = corners_px(got["loc"][faces], sides) - corners_px(want["loc"][faces], sides)
+        # Priors in pixels about their own centre, so that nothing is lost to where they are.
+        scale = np.array([0, 0, side_px, side_px], np.float32)
+        prior = detect.priors(side_px, side_px)[np.nonzero(faces)[1]] * scale
+        boxes = [detect.decode_boxes(outputs["loc"][faces], prior) for outputs in (want, got)]
+        moved = boxes[1] - boxes[0]
         scores = got["conf"][faces] - want["conf"][faces]
         return [("box", "px", np.abs(moved)), ("confidence", "probability", np.abs(scores))]
     if model == "landmarks":
@@ -83,28 +83,9 @@ def _differences(model: str, want: Outputs, got: Outputs, side_px: int) -> list[
 
 def _faces(scores: Floats) -> NDArray[np.bool_]:
     """(N,P) face scores -> the priors that are looked at: all of at least 0.5, and each picture's best."""
-    chosen = scores >= MIN_CONFIDENCE
+    chosen = scores >= detect.MIN_CONFIDENCE
     chosen[np.arange(len(scores)), scores.argmax(axis=1)] = True
     return chosen
-
-
-def prior_sides_px(side_px: int) -> Floats:
-    """(P,) sides of a square picture's priors, by stride, row, column, size.
-
-    As Pytorch_Retinaface's layers/functions/prior_box.py.
-    """
-    levels = [
-        np.tile(sides, (-(-side_px // stride)) ** 2)
-        for stride, sides in zip(STRIDES_PX, PRIOR_SIDES_PX, strict=True)
-    ]
-    return np.concatenate(levels).astype(np.float32)
-
-
-def corners_px(loc: Floats, sides_px: Floats) -> Floats:
-    """(K,4) box offsets -> x1, y1, x2, y2 from the prior's centre (SSD, arXiv 1512.02325)."""
-    centre = loc[:, :2] * VARIANCES[0] * sides_px[:, None]
-    half = np.exp(loc[:, 2:] * VARIANCES[1]) * sides_px[:, None] / 2
-    return np.concatenate([centre - half, centre + half], axis=1)
 
 
 def _head(model: str, variant: str, module: Multitask, want: Outputs, got: Outputs) -> list[Drift | Share]:

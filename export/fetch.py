@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from of3.export.published import PUBLISHED, REPOSITORY, TERMS, PublishedFile
+from of3.runtime.runs.console import log_to_stderr
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +25,7 @@ class FetchFailed(Exception):
 
 def main(argv: Sequence[str]) -> int:
     """Exit status: 0 every file is there, 1 one is not, 2 the licence is not accepted or a package missing."""
-    logging.basicConfig(format="of3: %(message)s", stream=sys.stderr)
-    logging.getLogger("of3").setLevel(logging.INFO)
+    log_to_stderr()
     given = parse(argv)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:

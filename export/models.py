@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from of3.engines.bundle import InputCard, Labels, OutputCard
+from of3.export.checkpoints import read_mark
 from of3.export.graph import Signature
 from of3.export.networks.multitask import Multitask
 from of3.export.networks.retinaface import RetinaFace
@@ -53,12 +54,12 @@ def detector() -> Model:
     )
 
 
-def multitask() -> Model:
+def multitask(width: float = 1.0) -> Model:
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     return Model(
         name="multitask",
         file="MTL_backbone.pth",
-        make=Multitask,
+        make=lambda: Multitask(width),
         input=InputCard("image", ("batch", 3, 224, 224), "RGB", 1 / 255, mean, std),
         outputs=(
             OutputCard("emotion_logits", ("batch", 8), "emotions in label order", "logit"),
@@ -70,12 +71,12 @@ def multitask() -> Model:
     )
 
 
-def landmarks(points: int) -> Model:
+def landmarks(points: int, width: float = 1.0) -> Model:
     meaning = "x, y of the last stack, -1 and 1 the patch's borders"
     return Model(
         name="landmarks",
         file=f"Landmark_{points}.pkl",
-        make=lambda: Star(points),
+        make=lambda: Star(points, width),
         input=InputCard("image", ("batch", 3, 256, 256), "BGR", 1 / 127.5, (1, 1, 1), (1, 1, 1)),
         outputs=(OutputCard("landmarks", ("batch", points, 2), meaning, "half patches of 128 px"),),
         example=(2, 3, 256, 256),
@@ -85,8 +86,8 @@ def landmarks(points: int) -> Model:
 
 def models_in(weights: Path, points: int | None) -> list[Model]:
     """What a weights folder is asked for: landmarks where their file is there, or if asked for."""
-    chosen = [detector(), multitask()]
+    width = read_mark(weights).width
+    chosen, able = [detector(), multitask(width)], [landmarks(count, width) for count in (98, 68)]
     if points is not None:
-        return [*chosen, landmarks(points)]
-    there = [candidate for candidate in (landmarks(98), landmarks(68)) if (weights / candidate.file).exists()]
-    return chosen + there[:1]
+        return [*chosen, landmarks(points, width)]
+    return chosen + [model for model in able if (weights / model.file).exists()][:1]

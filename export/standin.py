@@ -21,7 +21,6 @@ from torch import Tensor, nn
 
 from of3.export.checkpoints import STAND_IN_MARK
 from of3.export.models import LABELS, Model, detector, landmarks, multitask
-from of3.export.networks.efficientnet import FEATURES
 from of3.export.networks.multitask import AUS, Multitask, cosine
 from of3.export.networks.retinaface import PriorHead, RetinaFace
 from of3.export.networks.star import EDGES, Star
@@ -50,6 +49,7 @@ def write_root(
     points: Sequence[int] = (98,),
     au_order: Sequence[int] = LABELS.aus,
     correlation: float = 0.0,
+    width: float = 1.0,
 ) -> None:
     """Write weights, reference pictures and a few faces below `root`.
 
@@ -57,6 +57,7 @@ def write_root(
     calibration has to find.
     correlation: of the eight class_linears' weights, [0,1).  At 0.8 the nodes' similarities are so close that
     bf16 flips edges of the AU graph: the hard stand-in, to measure the AU head's drift on, not to calibrate by.
+    width: of multitask and landmark networks; narrow ones are quick where their size proves nothing.
     """
     weights, references = root / "weights", root / "images" / "au"
     weights.mkdir(parents=True, exist_ok=True)
@@ -71,12 +72,13 @@ def write_root(
         prefixed = {f"module.{key}": value for key, value in make_detector().state_dict().items()}
         digests[detector().file] = _save(prefixed, weights / detector().file)
         digests[multitask().file] = _save(
-            make_multitask(au_order, correlation).state_dict(), weights / multitask().file
+            make_multitask(au_order, correlation, width).state_dict(), weights / multitask().file
         )
         for count in points:
             file = landmarks(count).file
-            digests[file] = _save({"net": make_star(count).state_dict()}, weights / file)
-    (weights / STAND_IN_MARK).write_text(json.dumps(digests, indent=1) + "\n", "utf-8")
+            digests[file] = _save({"net": make_star(count, width).state_dict()}, weights / file)
+    mark = {"width": width, "sha256": digests}
+    (weights / STAND_IN_MARK).write_text(json.dumps(mark, indent=1) + "\n", "utf-8")
 
 
 def reference_picture(au: int) -> Pixels:
@@ -112,9 +114,9 @@ def _conv1x1(head: nn.Module) -> nn.Conv2d:
 
 
 @torch.no_grad()
-def make_multitask(au_order: Sequence[int], correlation: float = 0.0) -> Multitask:
+def make_multitask(au_order: Sequence[int], correlation: float = 0.0, width: float = 1.0) -> Multitask:
     """Emotion logits of deviation 1, gaze of 0.25 rad, AU prototypes imprinted."""
-    network = _randomised(Multitask())
+    network = _randomised(Multitask(width))
     if correlation:
         _correlate(network, correlation)
     _take_statistics(network, multitask(), (224, 224))
@@ -138,7 +140,8 @@ def _correlate(network: Multitask, correlation: float) -> None:
     for layer in network.base_model.modules():
         if isinstance(layer, nn.Conv2d) and layer.groups == 1:
             layer.weight.sub_(layer.weight.mean((1, 2, 3), keepdim=True))
-    common = nn.init.kaiming_normal_(torch.empty(FEATURES, FEATURES))
+    features = network.base_model.features
+    common = nn.init.kaiming_normal_(torch.empty(features, features))
     for layer in network.au_regressor.class_linears:
         assert isinstance(layer, nn.Linear)
         layer.weight.copy_(correlation**0.5 * common + (1 - correlation) ** 0.5 * layer.weight)
@@ -171,9 +174,9 @@ def _imprinted(nodes: Tensor, own: list[int]) -> Tensor:
     return prototypes.detach()
 
 
-def make_star(points: int) -> Star:
+def make_star(points: int, width: float = 1.0) -> Star:
     """Random features; the contours' membership matrix as the published file has it."""
-    network = Star(points)
+    network = Star(points, width)
     for edge, (first, last) in enumerate(EDGES_OF[points]):
         network.e2h_transform.weight[first:last, edge] = 1.0
     assert len(EDGES_OF[points]) == EDGES
@@ -249,8 +252,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument(
         "--correlation", type=float, default=0.0, help="of the class_linears (0); 0.8 is the hard stand-in"
     )
+    made.add_argument("--width", type=float, default=1.0, help="of the networks (1); 0.125 is quick")
     given = made.parse_args(argv)
-    write_root(given.root, given.seed, given.points or (98,), correlation=given.correlation)
+    write_root(given.root, given.seed, given.points or (98,), correlation=given.correlation, width=given.width)
     print(f"stand-in weights, which mean nothing about faces: {given.root}")
     return 0
 

@@ -1,12 +1,41 @@
-"""Pictures -> logs, on the engines.  Imports no torch, tensorrt, onnxruntime or onnx."""
+"""Pictures -> logs, on the engines.  Imports no torch, tensorrt, onnxruntime or onnx.
+
+What is public is named here and imported when it is first asked for.
+"""
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-# OpenCV reads this once, when cv2 is first imported; every module of this package that imports cv2 comes
-# after this line (a process that imported cv2 before keeps the limit it had).  It is Pillow's limit too: a
-# 389 KB PNG can otherwise claim 2.3 GB.
-MAX_PIXELS = 178_956_970
-MAX_PIXELS_VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
+from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE, Settings
+
+if TYPE_CHECKING:
+    from of3.runtime.pipeline import Pipeline as Pipeline
+    from of3.runtime.runs.calibrate import calibrate as calibrate
+    from of3.runtime.types import Failure as Failure
+    from of3.runtime.types import Record as Record
+
+# OpenCV reads these once, when cv2 is first imported; every module of this package that imports cv2 comes
+# after this line (a process that imported cv2 before keeps the limit it had).
 os.environ.setdefault(MAX_PIXELS_VARIABLE, str(MAX_PIXELS))
 # What cv2 would print of a damaged picture stands in errors.tsv, with the picture's name.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+__all__ = ["Failure", "Pipeline", "Record", "Settings", "calibrate"]
+HOMES = {
+    "Failure": "of3.runtime.types",
+    "Pipeline": "of3.runtime.pipeline",
+    "Record": "of3.runtime.types",
+    "calibrate": "of3.runtime.runs.calibrate",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name from its module (PEP 562), so that `--help` imports neither OpenCV nor an engine."""
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from of3.engines.base import CpuShare, Outputs, Wait
+from of3.engines.base import CpuThreads, Outputs, Wait
 from of3.engines.bundle import Bundle
-from of3.engines.machine import cores
+from of3.engines.host import cores
 from of3.engines.open import Choice, open_engine
 from of3.engines.workers import Workers
 from of3.runtime.settings import Settings
@@ -14,10 +14,6 @@ from of3.runtime.stream import batches
 from of3.runtime.types import Floats
 
 MULTITASK, DETECTOR, LANDMARKS = "multitask", "detector", "landmarks"
-# Rows per run where `Settings.batch` leaves it open.  On the CPU the multitask network costs the same per face
-# from 4 up; STAR on its own took 0.94 of batch 8's time and two thirds of its memory (2 cores, medians of 3).
-CPU_ROWS = {MULTITASK: 4, DETECTOR: 1, LANDMARKS: 1}
-GPU_ROWS = {MULTITASK: 32, DETECTOR: 1, LANDMARKS: 32}  # what `of3 build` makes plans for
 
 
 class Networks:
@@ -26,12 +22,10 @@ class Networks:
     def __init__(self, bundle: Bundle, settings: Settings):
         """Raises BundleError or EngineUnavailable."""
         self._settings = settings
-        share = settings.cores or cores()
-        lanes = settings.lanes or share
-        self._workers = Workers(lanes, "of3-lane")
-        choice = Choice(
-            settings.device, settings.engine, settings.is_required, settings.precision, settings.tf32
-        )
+        threads = settings.cores or cores()
+        parallel_runs = settings.parallel_runs or threads
+        self._workers = Workers(parallel_runs, "of3-run")
+        choice = Choice(settings.device, settings.engine, settings.require, settings.precision, settings.tf32)
         needed = needed_by(settings)
         # Spinning threads of several sessions fight for the same cores: only the costliest network's may.
         self.engines = {
@@ -39,9 +33,9 @@ class Networks:
                 bundle,
                 model,
                 choice,
-                CpuShare(share, spin=model == needed[0])
-                if lanes == 1
-                else CpuShare(1, spin=False, lanes=lanes, workers=self._workers),
+                CpuThreads(threads, spin=model == needed[0])
+                if parallel_runs == 1
+                else CpuThreads(1, spin=False, parallel_runs=parallel_runs, workers=self._workers),
             )
             for model in needed
         }
@@ -49,15 +43,17 @@ class Networks:
     def __contains__(self, model: str) -> bool:
         return model in self.engines
 
-    def slots(self, model: str) -> int:
+    def max_in_flight(self, model: str) -> int:
         """Batches that may be started before the first of them is waited for."""
-        return self.engines[model].slots
+        return self.engines[model].max_in_flight
 
     def rows(self, model: str) -> int:
         """Rows of one run."""
         engine = self.engines[model]
-        best = (CPU_ROWS if engine.kind == "cpu" else GPU_ROWS)[model]
-        return min(self._settings.batch or best, engine.max_batch)
+        return min(self._settings.batch or engine.kind.rows.get(model, 1), engine.max_batch)
+
+    def is_on_cpu(self, model: str) -> bool:
+        return self.engines[model].kind.device == "cpu"
 
     def start(self, model: str, tensors: Sequence[Floats]) -> Wait:
         """Begin on tensors of one shape; in several runs where they are more than one takes."""

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+# Pillow's limit: a 389 KB PNG can otherwise claim 2.3 GB.
+MAX_PIXELS = 178_956_970
+MAX_PIXELS_VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -9,7 +13,7 @@ class Settings:
 
     device: str = "cpu"  # "cuda" falls back to "cpu"
     engine: str = "auto"  # or "tensorrt", "cuda", "cpu": where to begin
-    is_required: bool = False  # no falling back
+    require: bool = False  # no falling back
     precision: str = "fp32"  # of GPU engines
     tf32: bool = False  # of GPU engines: fp32 products may be rounded to TF32
     gaze_order: str = "seed"  # or "measured", where the export found one
@@ -21,5 +25,5 @@ class Settings:
     workers: int = 0
     # CPU runs side by side, one core each: most pictures a second.  1: one run at a time on all cores, the
     # least time for one picture.
-    lanes: int = 0
+    parallel_runs: int = 0
     cores: int = 0  # that may be kept busy

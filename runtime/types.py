@@ -60,7 +60,7 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Located:
+class Detection:
     """An image and its face; None where the whole picture is taken."""
 
     image: Image

@@ -7,6 +7,8 @@ they are made anew when the exporter's sources change.
 import hashlib
 import os
 import shutil
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +16,36 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_ROOT = REPOSITORY.parent / "shared" / "data" / "of3_root"
-NOT_OF_THE_BUNDLE = ("plan.py", "build.py")  # sources that change plans only
+WIDTH = 0.125  # of the stand-ins' networks: what is tested on them does not depend on their size
 PERMUTED = (26, 4, 1, 12, 2, 9, 6, 25)  # AU lit up by output 0, 1, ...
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="repetitions at length, and what takes minutes")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--long"):
+        for item in items:
+            if "long" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="takes long: tools/check --long"))
+
+
+@pytest.fixture(scope="session")
+def kills(request):
+    """How often each kind of process is killed."""
+    return 30 if request.config.getoption("--long") else 3
+
+
+def one_thread() -> None:
+    """Two processes that make a root each keep two cores busy as they are."""
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def sources_digest() -> str:
     digest = hashlib.sha256(str(SHARED_ROOT.exists()).encode())
     for path in [*sorted((REPOSITORY / "export").rglob("*.py")), Path(__file__)]:
-        if path.name not in NOT_OF_THE_BUNDLE:
-            digest.update(path.read_bytes())
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
@@ -30,7 +53,7 @@ def make_standin(root: Path) -> None:
     """Documented order, 98 landmarks, and PyTorch's own outputs as golden.npz."""
     from of3.export.standin import write_root
 
-    write_root(root, seed=0, points=(98,))
+    write_root(root, seed=2, points=(98,), width=WIDTH)
     export(root)
     write_golden(root)
 
@@ -39,10 +62,13 @@ def make_permuted(root: Path) -> None:
     """Permuted AU outputs, no landmarks, and the real detector where it is at hand."""
     from of3.export.standin import write_root
 
-    write_root(root, seed=3, points=(), au_order=PERMUTED)
+    write_root(root, seed=3, points=(), au_order=PERMUTED, width=WIDTH)
     if SHARED_ROOT.exists():
         shutil.copy(SHARED_ROOT / "weights" / "Alignment_RetinaFace.pth", root / "weights")
     export(root)
+
+
+MAKERS = {"standin": make_standin, "permuted": make_permuted}
 
 
 def export(root: Path) -> None:
@@ -82,8 +108,10 @@ def roots(tmp_path_factory):
     stamp = folder / "sources.sha256"
     if not stamp.exists() or stamp.read_text() != sources_digest():
         shutil.rmtree(folder, ignore_errors=True)
-        make_standin(folder / "standin")
-        make_permuted(folder / "permuted")
+        with ProcessPoolExecutor(2, get_context("spawn"), initializer=one_thread) as pool:
+            made = [pool.submit(make, folder / name) for name, make in MAKERS.items()]
+            for each in made:
+                each.result()
         stamp.write_text(sources_digest())
     return folder
 

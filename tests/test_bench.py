@@ -11,7 +11,7 @@ TOOLS = Path(__file__).resolve().parents[1] / "tools"
 
 
 @pytest.mark.parametrize(
-    "name", ["project", "raw engine", "raw engine, lanes", "write", "latency", "PyTorch 1 thread"]
+    "name", ["project", "raw engine", "raw engine, parallel_runs", "write", "latency", "PyTorch 1 thread"]
 )
 def test_a_contestant_runs_when_told_to(name, standin_root, tmp_path):
     pytest.importorskip("torch", reason="one of them is PyTorch")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from of3.engines import machine
+from of3.engines import host
 
 TOOL = Path(__file__).resolve().parents[1] / "tools" / "gpu_check"
 
@@ -19,7 +19,7 @@ def call(*arguments):
     )
 
 
-@pytest.mark.skipif(machine.has_nvidia_device(), reason="this machine has a GPU")
+@pytest.mark.skipif(host.has_nvidia_device(), reason="this machine has a GPU")
 def test_without_a_gpu_it_says_so_and_writes_nothing(standin_root, tmp_path):
     done = call("--of3_root", standin_root, "--out", tmp_path / "gpu.md")
     assert done.returncode == 2

@@ -23,7 +23,7 @@ from bench_extras import extras
 from bench_growth import curves
 from bench_report import RAW, UPSTREAM, report
 
-from of3.engines.machine import cores
+from of3.engines.host import cores
 from of3.export.pictures import draw_face
 
 HERE = Path(__file__).resolve().parent

@@ -13,23 +13,22 @@ from pathlib import Path
 import numpy as np
 from timing import Step, serve
 
-from of3.engines.base import CpuShare, Wait
+from of3.engines.base import CpuThreads, Wait
 from of3.engines.bundle import read_bundle
-from of3.engines.machine import cores
+from of3.engines.host import cores
 from of3.engines.ort import OrtEngine
 from of3.engines.selfcheck import tensor_of
-from of3.runtime import images, multitask
-from of3.runtime.journal import stamp_of
-from of3.runtime.logs import Mode, RunLogs, Writer
+from of3.runtime.logs.journal import Item, stamp_of
+from of3.runtime.logs.rows import RowOptions
+from of3.runtime.logs.writer import Mode, RunLogs, Writer
 from of3.runtime.networks import MULTITASK, Networks, needed_by
 from of3.runtime.pipeline import Pipeline
-from of3.runtime.resample import resample
-from of3.runtime.rows import RowOptions
 from of3.runtime.settings import Settings
 from of3.runtime.stream import delayed
-from of3.runtime.survey import Item
-from of3.runtime.tensor import normalise
 from of3.runtime.types import Failure, Floats, Image, Record, Source
+from of3.runtime.vision import images, multitask
+from of3.runtime.vision.resample import resample
+from of3.runtime.vision.tensor import normalise
 
 SETTINGS = {
     "aligned": Settings(),
@@ -89,13 +88,13 @@ def project(case: Case) -> Step:
     return step
 
 
-def raw_engine(lanes: int) -> Callable[[Case], Step]:
-    """The networks alone on ready batches, `lanes` runs side by side: the ceiling of the pipeline."""
+def raw_engine(parallel_runs: int) -> Callable[[Case], Step]:
+    """The networks alone on ready batches, `parallel_runs` runs side by side: the ceiling of the pipeline."""
 
     def made(case: Case) -> Step:
         # Batches of 8 are the multitask network's best on all cores, 4 on one; the others do best with 1.
-        rows = 8 if lanes == 1 and case.networks == [MULTITASK] else 0
-        networks = Networks(case.bundle, replace(case.settings, lanes=lanes, batch=rows))
+        rows = 8 if parallel_runs == 1 and case.networks == [MULTITASK] else 0
+        networks = Networks(case.bundle, replace(case.settings, parallel_runs=parallel_runs, batch=rows))
         ready = [(model, tensors_for(case, model, networks.rows(model))) for model in case.networks]
 
         def started() -> Iterator[Wait]:
@@ -103,7 +102,9 @@ def raw_engine(lanes: int) -> Callable[[Case], Step]:
                 for _ in range(len(case.paths) // len(tensors)):
                     yield networks.start(model, tensors)
 
-        return lambda: [wait() for wait in delayed(started(), lambda: lanes + 2 if lanes > 1 else 1)]
+        return lambda: [
+            wait() for wait in delayed(started(), lambda: parallel_runs + 2 if parallel_runs > 1 else 1)
+        ]
 
     return made
 
@@ -151,7 +152,7 @@ def latency(case: Case) -> Step:
 
 def raw_latency(case: Case) -> Step:
     """The multitask network alone, one ready picture at a time."""
-    engine = OrtEngine(case.bundle, "multitask", "cpu", "fp32", CpuShare(cores(), spin=True))
+    engine = OrtEngine(case.bundle, "multitask", "cpu", "fp32", CpuThreads(cores(), spin=True))
     (tensor,) = tensors_for(case, "multitask", 1)
     return lambda: [engine.run(tensor[None]) for _ in case.paths]
 
@@ -203,8 +204,8 @@ def users_script(threads: int) -> Callable[[Case], Step]:
 
 CONTESTANTS = {
     "project": project,
-    "raw engine": raw_engine(lanes=1),
-    "raw engine, lanes": raw_engine(lanes=cores()),
+    "raw engine": raw_engine(parallel_runs=1),
+    "raw engine, parallel_runs": raw_engine(parallel_runs=cores()),
     "decode": decode,
     "resample": resampling,
     "write": writing,

@@ -18,9 +18,9 @@ import onnxruntime
 from onnx import TensorProto, helper
 from timing import median_s
 
-from of3.engines.base import CpuShare
+from of3.engines.base import CpuThreads
 from of3.engines.bundle import read_bundle
-from of3.engines.machine import cores
+from of3.engines.host import cores
 from of3.engines.ort import OrtEngine
 
 REPEATS = 7
@@ -50,16 +50,18 @@ def extras(root: Path, work: Path, oracle: str | None, is_quick: bool) -> list[F
 
 
 def import_time() -> Figure:
-    code = "import time; s = time.perf_counter(); import of3.runtime.cli; print(time.perf_counter() - s)"
+    code = (
+        "import time; s = time.perf_counter(); import of3.runtime.commands.cli; print(time.perf_counter() - s)"
+    )
     times = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(REPEATS)]
-    return Figure("import of `of3.runtime.cli`", statistics.median(times), "s", 0.25)
+    return Figure("import of `of3.runtime.commands.cli`", statistics.median(times), "s", 0.25)
 
 
 # Prints its peak resident memory: what `wait4` tells of a child counts its parent's, from before it was another
 # program, as well.
 START = """
 import sys
-from of3.runtime.cli import main
+from of3.runtime.commands.cli import main
 status = main()
 with open("/proc/self/status") as file:
     print(next(line for line in file if line.startswith("VmHWM:")).split()[1])
@@ -123,7 +125,7 @@ def folders(root: Path, work: Path) -> Iterator[Figure]:
 
 
 def processes(root: Path, work: Path) -> Iterator[Figure]:
-    """Cores as lanes of one process against a process a core, over the same pictures."""
+    """Cores as parallel_runs of one process against a process a core, over the same pictures."""
     folder = linked(work, "n1000", 1000)
     paths = sorted(str(path) for path in folder.iterdir())
     mine = sorted(os.sched_getaffinity(0))
@@ -132,7 +134,7 @@ def processes(root: Path, work: Path) -> Iterator[Figure]:
     for _ in range(REPEATS):
         (together,) = run_parts(root, [(mine, paths)])
         ratios.append(together / max(run_parts(root, parts)))
-    yield Figure(f"{cores()} processes of one lane / one process of {cores()}", statistics.median(ratios), "x")
+    yield Figure(f"{cores()} processes of one run / one process of {cores()}", statistics.median(ratios), "x")
 
 
 def run_parts(root: Path, parts: Sequence[tuple[Sequence[int], Sequence[str]]]) -> list[float]:
@@ -175,8 +177,9 @@ def scanning(work: Path) -> Figure:
     """Scan and sort 200 000 files, and decode the first."""
     folder = linked(work, "n200000", 200_000)
     code = (
-        "import sys, time; start = time.perf_counter(); from of3.runtime import images, survey; "
-        "from of3.runtime.types import Source; first = next(survey.Survey(sys.argv[1]).items()).path; "
+        "import sys, time; start = time.perf_counter(); from of3.runtime.runs import listing; "
+        "from of3.runtime.vision import images; "
+        "from of3.runtime.types import Source; first = next(listing.FileListing(sys.argv[1]).items()).path; "
         "images.read_image(Source(first, first)); print(time.perf_counter() - start)"
     )
     times = [float(subprocess.check_output([sys.executable, "-c", code, str(folder)])) for _ in range(REPEATS)]
@@ -226,7 +229,7 @@ def peak_share(root: Path) -> Iterator[Figure]:
         ("landmarks", 1, (256, 256)),
         ("detector", 1, (720, 1280)),
     ):
-        engine = OrtEngine(bundle, name, "cpu", "fp32", CpuShare(cores(), spin=True))
+        engine = OrtEngine(bundle, name, "cpu", "fp32", CpuThreads(cores(), spin=True))
         batch = np.zeros((rows, 3, *size), np.float32)
         rate = gflop(bundle.model(name).files["fp32"].path, batch.shape) / median_s(partial(engine.run, batch))
         engine.close()

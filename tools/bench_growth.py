@@ -14,19 +14,19 @@ import numpy as np
 from bench_extras import linked, run_command
 from timing import Step, time_s
 
-from of3.engines.base import CpuShare
+from of3.engines.base import CpuThreads
 from of3.engines.bundle import Bundle, read_bundle
-from of3.engines.machine import cores
+from of3.engines.host import cores
 from of3.engines.ort import OrtEngine
 from of3.engines.selfcheck import tensor_of
 from of3.export.pictures import draw_face
-from of3.runtime import detect
-from of3.runtime.decoding import decode
 from of3.runtime.networks import MULTITASK, Networks
 from of3.runtime.pipeline import Pipeline
-from of3.runtime.resample import resample
 from of3.runtime.settings import Settings
 from of3.runtime.stream import delayed
+from of3.runtime.vision import detect
+from of3.runtime.vision.decoding import decode
+from of3.runtime.vision.resample import resample
 
 IMAGES = (30, 100, 300, 1000, 3000)
 SIDES_PX = (128, 256, 512, 1024, 2048)
@@ -107,7 +107,7 @@ def by_side(bundle: Bundle) -> Iterator[Curve]:
 
 
 def by_pixels(bundle: Bundle) -> Curve:
-    engine = OrtEngine(bundle, "detector", "cpu", "fp32", CpuShare(cores(), spin=True))
+    engine = OrtEngine(bundle, "detector", "cpu", "fp32", CpuThreads(cores(), spin=True))
     steps = {
         height * (16 * height // 9) / 1e6: partial(
             engine.run, np.zeros((1, 3, height, 16 * height // 9), np.float32)
@@ -140,7 +140,7 @@ def outputs_of(count: int) -> dict[str, np.ndarray]:
 
 
 def by_batch(bundle: Bundle, threads: int) -> Curve:
-    engine = OrtEngine(bundle, MULTITASK, "cpu", "fp32", CpuShare(threads, spin=True))
+    engine = OrtEngine(bundle, MULTITASK, "cpu", "fp32", CpuThreads(threads, spin=True))
     card = bundle.model(MULTITASK).input
     steps = {
         rows: partial(engine.run, tensor_of(np.zeros((rows, 224, 224, 3), np.uint8), card)) for rows in BATCHES
@@ -158,7 +158,7 @@ def by_threads(bundle: Bundle) -> Iterator[Curve]:
     """
     tensors = list(tensor_of(np.zeros((4, 224, 224, 3), np.uint8), bundle.model(MULTITASK).input))
     counts = sorted({1, 2, cores(), 2 * cores()})
-    engines = [OrtEngine(bundle, MULTITASK, "cpu", "fp32", CpuShare(count)) for count in counts]
+    engines = [OrtEngine(bundle, MULTITASK, "cpu", "fp32", CpuThreads(count)) for count in counts]
     batch = np.stack(tensors)
     steps: dict[float, Step] = {
         count: partial(engine.run, batch) for count, engine in zip(counts, engines, strict=True)
@@ -167,7 +167,7 @@ def by_threads(bundle: Bundle) -> Iterator[Curve]:
     yield Curve(
         "threads", "the multitask network, threads in one run, ms a face", "the wait after each node", points
     )
-    sides = [Networks(bundle, Settings(lanes=count)) for count in counts]
+    sides = [Networks(bundle, Settings(parallel_runs=count)) for count in counts]
     steps = {count: stream(networks, tensors) for count, networks in zip(counts, sides, strict=True)}
     points = {count: each / 64 for count, each in interleaved_ms(steps).items()}
     yield Curve(
@@ -183,7 +183,7 @@ def stream(networks: Networks, tensors: Sequence[np.ndarray]) -> Callable[[], ob
 
     def step() -> None:
         started = (networks.start(MULTITASK, tensors) for _ in range(16))
-        for wait in delayed(started, partial(networks.slots, MULTITASK)):
+        for wait in delayed(started, partial(networks.max_in_flight, MULTITASK)):
             wait()
 
     return step

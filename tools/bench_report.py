@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bench import Measured
 
 UPSTREAM = "upstream classes"
-RAW = ("raw engine", "raw engine, lanes")
+RAW = ("raw engine", "raw engine, parallel_runs")
 GROWTH = """\
 One thing grows at a time. *Exponent*: the slope of the upper half in the log-log plane; 1 is proportional, 0 is
 constant. All is drawn in the figure, the ends stand in the table."""

@@ -19,18 +19,18 @@ from bench import machine, make_pictures
 from scale_model import Cluster, Outcome, simulate
 from timing import time_s
 
-from of3.engines.machine import cores
-from of3.runtime.logs import Mode, Writer
+from of3.engines.host import cores
+from of3.runtime.logs.counts import Counts
+from of3.runtime.logs.tables import joined
+from of3.runtime.logs.writer import Mode, Writer
 from of3.runtime.options import parse
 from of3.runtime.pipeline import Pipeline
-from of3.runtime.session import row_options
-from of3.runtime.shards.merge import merge
-from of3.runtime.shards.parts import Part, whole, write_part
-from of3.runtime.shards.plan import find_plan, replace_plan
-from of3.runtime.shards.run import asked_of, planned
-from of3.runtime.shards.work import Member
-from of3.runtime.tables import joined
-from of3.runtime.tally import Tally
+from of3.runtime.runs.session import row_options
+from of3.runtime.runs.shards.merge import merge
+from of3.runtime.runs.shards.plan import find_plan, replace_plan
+from of3.runtime.runs.shards.results import ShardResult, whole, write_result
+from of3.runtime.runs.shards.run import asked_of, planned
+from of3.runtime.runs.shards.work import ShardSession
 from of3.runtime.types import Record
 
 FEW = 40  # pictures of the small folder
@@ -40,18 +40,18 @@ START = "import sys; from of3.runtime.cli import main; sys.exit(main())"
 LOOP = """
 import sys
 from pathlib import Path
-from of3.runtime.images import find_images
-from of3.runtime.journal import stamp_of
-from of3.runtime.logs import Mode, RunLogs, Writer
+from of3.runtime.vision.images import find_images
+from of3.runtime.logs.journal import stamp_of
+from of3.runtime.logs.writer import Mode, RunLogs, Writer
 from of3.runtime.pipeline import Pipeline
-from of3.runtime.session import row_options
-from of3.runtime.rows import RowOptions
+from of3.runtime.runs.session import row_options
+from of3.runtime.logs.rows import RowOptions
 from of3.runtime.settings import Settings
-from of3.runtime.survey import Item
+from of3.runtime.logs.journal import Item
 aligned, root, logs = sys.argv[1:]
 Path(logs).mkdir(parents=True)
 rows = RowOptions()
-with Pipeline.open(f"{root}/weights/of3_bundle", Settings(batch=1, lanes=1)) as pipeline:
+with Pipeline.open(f"{root}/weights/of3_bundle", Settings(batch=1, parallel_runs=1)) as pipeline:
     with RunLogs(Path(logs), rows, Mode()) as tables:
         writer = Writer(Path(logs), aligned, rows)
         for path in find_images(aligned):
@@ -159,16 +159,17 @@ def merge_s(root: Path, work: Path, count: int) -> tuple[float, float]:
         replace_plan(logs, planned(options, logs, 1, Mode(), asked_of(options)).folder)
         plan = find_plan(logs)
         assert plan is not None
-        with Member(options, plan) as member, Pipeline.open(options.bundle) as pipeline:
+        with ShardSession(options, plan) as session, Pipeline.open(options.bundle) as pipeline:
             (record,) = pipeline.run([str(next((work / f"aligned_512_{FEW}").iterdir()))])
             assert isinstance(record, Record)
             writer = Writer(logs, plan.root, row_options(options))
             for shard in range(plan.shards):
                 items = plan.items(shard)
                 chunks = [writer.write(replace(record, source=item.path), item) for item in items]
-                tally, made = Tally(done=len(items)), (member.session.made_with(),)
-                write_part(
-                    plan, Part(whole(plan, shard), member.identity, joined(chunks), tally, made, 0.0, 1.0)
+                counts, made = Counts(done=len(items)), (session.session.made_with(),)
+                write_result(
+                    plan,
+                    ShardResult(whole(plan, shard), session.identity, joined(chunks), counts, made, 0.0, 1.0),
                 )
         taken = time_s(lambda: merge(plan))
         kept = sum(path.stat().st_size for path in logs.rglob("*") if path.is_file())

@@ -21,10 +21,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from of3.engines import plan
 from of3.engines.base import EngineUnavailable
 from of3.engines.bundle import MANIFEST, BundleError, ModelFile, read_bundle
 from of3.engines.graph import read_graph
+from of3.engines.trt import plan_file as plan
 from of3.export.pictures import draw_face
 
 CHUNK = 1000

@@ -17,14 +17,16 @@ from pathlib import Path
 import numpy as np
 from timing import median_s
 
-from of3.engines import cuda, machine, plan, trt
-from of3.engines.base import CpuShare, Engine, EngineFailed, EngineUnavailable, Floats
+from of3.engines import cuda, machine
+from of3.engines.base import CpuThreads, Engine, EngineFailed, EngineUnavailable, Floats
 from of3.engines.bundle import Bundle, ModelCard, read_bundle
 from of3.engines.ort import OrtEngine
-from of3.engines.trt import TrtEngine
+from of3.engines.trt import libraries
+from of3.engines.trt import plan_file as plan
+from of3.engines.trt.build import PlanError, build, find_target
+from of3.engines.trt.engine import TrtEngine
 from of3.export.models import Model, models_in
 from of3.export.pictures import pictures_for
-from of3.export.plan import PlanError, build, find_target
 from of3.export.verify import to_input
 
 BATCHES = (1, 8, 32, 64)
@@ -79,7 +81,7 @@ def parse() -> argparse.Namespace:
 
 def build_plans(bundle: Bundle, max_batch: int) -> None:
     """Plans of every TensorRT that is installed and builds for this GPU."""
-    for library in trt.installed():
+    for library in libraries.installed():
         try:
             target = find_target(library, (), max_batch, tf32=False)
             for name, card in bundle.models.items():
@@ -91,13 +93,13 @@ def build_plans(bundle: Bundle, max_batch: int) -> None:
 
 def openers(bundle: Bundle, card: ModelCard, without_gpu: bool) -> Iterator[tuple[str, Opener]]:
     """Everything that may run a model, by a name for where it does not open."""
-    yield "cpu fp32", partial(OrtEngine, bundle, card.name, "cpu", "fp32", CpuShare(0, spin=True))
+    yield "cpu fp32", partial(OrtEngine, bundle, card.name, "cpu", "fp32", CpuThreads(0, spin=True))
     for precision in () if without_gpu else card.files:
         yield (
             f"cuda {precision}",
-            partial(OrtEngine, bundle, card.name, "cuda", precision, CpuShare(0)),
+            partial(OrtEngine, bundle, card.name, "cuda", precision, CpuThreads(0)),
         )
-        yield f"tensorrt {precision}", partial(TrtEngine, bundle, card.name, precision, is_tf32_allowed=False)
+        yield f"tensorrt {precision}", partial(TrtEngine, bundle, card.name, precision, tf32=False)
 
 
 def measure(bundle: Bundle, card: ModelCard, model: Model, given: argparse.Namespace) -> Iterator[Row]:
@@ -129,7 +131,7 @@ def pictures(card: ModelCard, model: Model, of3_root: Path) -> Floats:
 
 
 def reference(bundle: Bundle, card: ModelCard, inputs: Floats) -> Mapping[str, Floats]:
-    engine = OrtEngine(bundle, card.name, "cpu", "fp32", CpuShare(0, spin=True))
+    engine = OrtEngine(bundle, card.name, "cpu", "fp32", CpuThreads(0, spin=True))
     found = one_by_one(engine, inputs)
     engine.close()
     return found
@@ -172,7 +174,7 @@ def _without_graph(
     """Largest difference of a TensorRT engine from itself without CUDA graphs; None of other engines."""
     if not isinstance(engine, TrtEngine):
         return None
-    plain = TrtEngine(bundle, card.name, engine.precision, is_tf32_allowed=False, graphs=False)
+    plain = TrtEngine(bundle, card.name, engine.precision, tf32=False, graphs=False)
     other = one_by_one(plain, inputs)
     plain.close()
     return max(float(np.abs(other[name] - found[name]).max()) for name in found)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 try:
-    from of3.runtime.cli import script_main
+    from of3.runtime.commands.run import script_main
 except ImportError as error:
     sys.exit(f"{error}: in the of3 checkout run {sys.executable} -m pip install .[cpu]")
 

@@ -18,11 +18,10 @@ from pathlib import Path
 import cv2
 
 from of3.export.pictures import draw_face
-from of3.runtime.journal import stamp_of
-from of3.runtime.logs import Mode, RunLogs, Writer
+from of3.runtime.logs.journal import Item, stamp_of
+from of3.runtime.logs.rows import RowOptions
+from of3.runtime.logs.writer import Mode, RunLogs, Writer
 from of3.runtime.pipeline import Pipeline
-from of3.runtime.rows import RowOptions
-from of3.runtime.survey import Item
 
 EVERY = 500  # pictures between samples
 GROWTH_MB = 5.0

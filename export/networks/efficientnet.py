@@ -20,6 +20,11 @@ STAGES = (
 )
 
 
+def scaled(channels: int, width: float) -> int:
+    """Channels of a network of this width; 1 is the published one, narrower ones are for tests."""
+    return max(4, round(channels * width))
+
+
 class SameConv2d(nn.Conv2d):
     """Stride-2 convolution padded as TensorFlow pads an even size: the odd pixel goes right and below."""
 
@@ -104,14 +109,18 @@ def stage(inp: int, repeats: int, kernel: int, stride: int, expansion: int, out:
 class EfficientNetB0(nn.Module):
     """Image (B,3,224,224), normalised RGB -> features (B,1280)."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        self.conv_stem = conv(3, 32, 3, stride=2)
-        self.bn1 = batch_norm(32)
-        inputs = (32, *(out for *_, out in STAGES[:-1]))
-        self.blocks = nn.Sequential(*(stage(inp, *row) for inp, row in zip(inputs, STAGES, strict=True)))
-        self.conv_head = conv(STAGES[-1][-1], FEATURES, 1)
-        self.bn2 = batch_norm(FEATURES)
+        first, *outputs, self.features = (
+            scaled(channels, width) for channels in (32, *(out for *_, out in STAGES), FEATURES)
+        )
+        self.conv_stem = conv(3, first, 3, stride=2)
+        self.bn1 = batch_norm(first)
+        inputs = (first, *outputs[:-1])
+        rows = zip(inputs, STAGES, outputs, strict=True)
+        self.blocks = nn.Sequential(*(stage(inp, *row[:4], out) for inp, row, out in rows))
+        self.conv_head = conv(outputs[-1], self.features, 1)
+        self.bn2 = batch_norm(self.features)
 
     def forward(self, image: Tensor) -> Tensor:
         feature = functional.silu(self.bn1(self.conv_stem(image)))

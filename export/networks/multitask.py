@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from of3.export.networks.efficientnet import FEATURES, EfficientNetB0
+from of3.export.networks.efficientnet import EfficientNetB0
 
 EMOTIONS = 8
 GAZE = 2
@@ -49,10 +49,10 @@ def cosine(nodes: Tensor, prototypes: Tensor) -> Tensor:
 class NodeGraph(nn.Module):
     """One graph convolution: x = ReLU(x + BN(A V(x) + U(x)))."""
 
-    def __init__(self) -> None:
+    def __init__(self, features: int) -> None:
         super().__init__()
-        self.U = nn.Linear(FEATURES, FEATURES)
-        self.V = nn.Linear(FEATURES, FEATURES)
+        self.U = nn.Linear(features, features)
+        self.V = nn.Linear(features, features)
         self.bnv = nn.BatchNorm1d(AUS)
 
     def forward(self, nodes: Tensor) -> Tensor:
@@ -64,11 +64,11 @@ class NodeGraph(nn.Module):
 class ActionUnitHead(nn.Module):
     """Feature (B,1280) -> AU presence scores (B,8) in [0,1], in checkpoint order."""
 
-    def __init__(self) -> None:
+    def __init__(self, features: int) -> None:
         super().__init__()
-        self.class_linears = nn.ModuleList([nn.Linear(FEATURES, FEATURES) for _ in range(AUS)])
-        self.gnn = NodeGraph()
-        self.sc = nn.Parameter(torch.zeros(AUS, FEATURES))
+        self.class_linears = nn.ModuleList([nn.Linear(features, features) for _ in range(AUS)])
+        self.gnn = NodeGraph(features)
+        self.sc = nn.Parameter(torch.zeros(AUS, features))
 
     def nodes(self, feature: Tensor) -> Tensor:
         """(B,1280) -> node features after the graph (B,8,1280), what the prototypes are compared to."""
@@ -82,15 +82,16 @@ class ActionUnitHead(nn.Module):
 class Multitask(nn.Module):
     """Image (B,3,224,224), normalised RGB -> emotion logits (B,8), gaze (B,2) rad, AU (B,8)."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        self.base_model = EfficientNetB0()
-        self.fc_emotion = nn.Linear(FEATURES, FEATURES)
-        self.fc_gaze = nn.Linear(FEATURES, FEATURES)
-        self.fc_au = nn.Linear(FEATURES, FEATURES)
-        self.emotion_classifier = nn.Linear(FEATURES, EMOTIONS)
-        self.gaze_regressor = nn.Linear(FEATURES, GAZE)
-        self.au_regressor = ActionUnitHead()
+        self.base_model = EfficientNetB0(width)
+        features = self.base_model.features
+        self.fc_emotion = nn.Linear(features, features)
+        self.fc_gaze = nn.Linear(features, features)
+        self.fc_au = nn.Linear(features, features)
+        self.emotion_classifier = nn.Linear(features, EMOTIONS)
+        self.gaze_regressor = nn.Linear(features, GAZE)
+        self.au_regressor = ActionUnitHead(features)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         features = self.base_model(image)
@@ -150,10 +151,11 @@ class FusedMultitask(nn.Module):
         self.register_buffer("sc", functional.normalize(head.sc.detach().relu(), dim=-1))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        emotion, gaze, au = self.fc(self.base_model(image)).relu().split(FEATURES, dim=1)
-        nodes = self.class_linears(au).reshape(-1, AUS, FEATURES)
+        features = self.base_model.features
+        emotion, gaze, au = self.fc(self.base_model(image)).relu().split(features, dim=1)
+        nodes = self.class_linears(au).reshape(-1, AUS, features)
         edges = degree_normalised(adjacency(exact_similarity(nodes)))
-        own, sent = self.UV(nodes.reshape(-1, FEATURES)).reshape(-1, AUS, 2 * FEATURES).split(FEATURES, dim=2)
+        own, sent = self.UV(nodes.reshape(-1, features)).reshape(-1, AUS, 2 * features).split(features, dim=2)
         received = (edges.unsqueeze(3) * sent.unsqueeze(1)).sum(2)
         graph = (nodes + (received + own) * self.scale + self.shift).relu()
         similarity = (functional.normalize(graph, dim=-1) * self.sc).sum(-1)

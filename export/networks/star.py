@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from of3.export.networks.efficientnet import scaled
+
 STACKS = 4
 LEVELS = 4
 CHANNELS = 256
@@ -53,11 +55,11 @@ class Stem(nn.Module):
 
     grid: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, out: int) -> None:
         super().__init__()
         self.register_buffer("grid", coordinates(SIDE_PX), persistent=False)
-        self.conv = nn.Conv2d(6, 64, 7, stride=2, padding=3)
-        self.bn = nn.BatchNorm2d(64)
+        self.conv = nn.Conv2d(6, out, 7, stride=2, padding=3)
+        self.bn = nn.BatchNorm2d(out)
 
     def forward(self, image: Tensor) -> Tensor:
         grid = self.grid.expand(image.shape[0], -1, -1, -1)
@@ -114,12 +116,12 @@ class Bottleneck(nn.Module):
 class Hourglass(nn.Module):
     """Recursive hourglass (Newell et al., arXiv 1603.06937) of `levels` halvings, (B,256,h,w) -> the same."""
 
-    def __init__(self, levels: int) -> None:
+    def __init__(self, levels: int, channels: int) -> None:
         super().__init__()
-        self.up1 = Bottleneck(CHANNELS, CHANNELS)
-        self.low1 = Bottleneck(CHANNELS, CHANNELS)
-        self.low2 = Hourglass(levels - 1) if levels > 1 else Bottleneck(CHANNELS, CHANNELS)
-        self.low3 = Bottleneck(CHANNELS, CHANNELS)
+        self.up1 = Bottleneck(channels, channels)
+        self.low1 = Bottleneck(channels, channels)
+        self.low2 = Hourglass(levels - 1, channels) if levels > 1 else Bottleneck(channels, channels)
+        self.low3 = Bottleneck(channels, channels)
 
     def forward(self, feature: Tensor) -> Tensor:
         low = self.low3(self.low2(self.low1(functional.max_pool2d(feature, 2))))
@@ -130,10 +132,10 @@ class Hourglass(nn.Module):
 class CoordHourglass(Hourglass):
     """The outermost hourglass of a stack: coordinates are mixed in first."""
 
-    def __init__(self, is_first: bool) -> None:
-        super().__init__(LEVELS)
+    def __init__(self, is_first: bool, channels: int) -> None:
+        super().__init__(LEVELS, channels)
         extra = 3 if is_first else 5
-        self.coordconv = CoordConv(nn.Conv2d(CHANNELS + extra, CHANNELS, 1), MAP_PX)
+        self.coordconv = CoordConv(nn.Conv2d(channels + extra, channels, 1), MAP_PX)
 
     def forward(self, feature: Tensor, heatmaps: Tensor | None = None) -> Tensor:
         return super().forward(self.coordconv(feature, heatmaps))
@@ -162,12 +164,8 @@ def soft_argmax(heatmaps: Tensor, line: Tensor) -> Tensor:
     return torch.stack([x, y], dim=-1)
 
 
-def heads(out: int, stacks: int) -> nn.ModuleList:
-    return nn.ModuleList([ConvBlock(CHANNELS, out) for _ in range(stacks)])
-
-
-def merges(inp: int) -> nn.ModuleList:
-    return nn.ModuleList([ConvBlock(inp, CHANNELS) for _ in range(STACKS - 1)])
+def convolutions(inp: int, out: int, count: int) -> nn.ModuleList:
+    return nn.ModuleList([ConvBlock(inp, out) for _ in range(count)])
 
 
 class Star(nn.Module):
@@ -175,27 +173,31 @@ class Star(nn.Module):
 
     line: Tensor
 
-    def __init__(self, points: int) -> None:
+    def __init__(self, points: int, width: float = 1.0) -> None:
         super().__init__()
+        stem, middle, channels = (scaled(count, width) for count in (64, 128, CHANNELS))
         self.pre = nn.Sequential(
-            Stem(),
-            Bottleneck(64, 128),
+            Stem(stem),
+            Bottleneck(stem, middle),
             nn.MaxPool2d(2),
-            Bottleneck(128, 128),
-            Bottleneck(128, CHANNELS),
+            Bottleneck(middle, middle),
+            Bottleneck(middle, channels),
         )
-        self.hgs = nn.ModuleList([CoordHourglass(stack == 0) for stack in range(STACKS)])
+        self.hgs = nn.ModuleList([CoordHourglass(stack == 0, channels) for stack in range(STACKS)])
         self.features = nn.ModuleList(
             [
-                nn.Sequential(Bottleneck(CHANNELS, CHANNELS), NormedConvBlock(CHANNELS, CHANNELS))
+                nn.Sequential(Bottleneck(channels, channels), NormedConvBlock(channels, channels))
                 for _ in range(STACKS)
             ]
         )
         self.e2h_transform = EdgeToPoint(points)
-        self.out_heatmaps, self.out_edgemaps = heads(points, STACKS), heads(EDGES, STACKS)
-        self.out_pointmaps = heads(points, STACKS)
-        self.merge_features, self.merge_heatmaps = merges(CHANNELS), merges(points)
-        self.merge_edgemaps, self.merge_pointmaps = merges(EDGES), merges(points)
+        self.out_heatmaps = convolutions(channels, points, STACKS)
+        self.out_edgemaps = convolutions(channels, EDGES, STACKS)
+        self.out_pointmaps = convolutions(channels, points, STACKS)
+        self.merge_features = convolutions(channels, channels, STACKS - 1)
+        self.merge_heatmaps = convolutions(points, channels, STACKS - 1)
+        self.merge_edgemaps = convolutions(EDGES, channels, STACKS - 1)
+        self.merge_pointmaps = convolutions(points, channels, STACKS - 1)
         self.register_buffer("line", torch.linspace(-1, 1, MAP_PX), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:

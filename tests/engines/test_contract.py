@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from of3.engines.base import CpuShare
+from of3.engines.base import CpuThreads
 from of3.engines.bundle import read_bundle
 from of3.engines.ort import OrtEngine
 
@@ -17,7 +17,7 @@ def model(request):
 
 @pytest.fixture
 def engine(bundle_folder, model):
-    opened = OrtEngine(read_bundle(bundle_folder), model, "cpu", "fp32", CpuShare(2))
+    opened = OrtEngine(read_bundle(bundle_folder), model, "cpu", "fp32", CpuThreads(2))
     yield opened
     opened.close()
 
@@ -73,7 +73,7 @@ def test_the_name_says_what_runs(engine):
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 250), (97, 131), (480, 641)])
 def test_the_detector_takes_any_size(bundle_folder, size):
-    engine = OrtEngine(read_bundle(bundle_folder), "detector", "cpu", "fp32", CpuShare(2))
+    engine = OrtEngine(read_bundle(bundle_folder), "detector", "cpu", "fp32", CpuThreads(2))
     outputs = engine.run(np.zeros((2, 3, *size), np.float32))
     count = sum(2 * -(-size[0] // stride) * -(-size[1] // stride) for stride in (8, 16, 32))
     assert {name: value.shape for name, value in outputs.items()} == {

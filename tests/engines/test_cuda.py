@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from of3.engines import cuda, machine
+from of3.engines import cuda, host
 from of3.engines.base import EngineUnavailable
 
-no_gpu = pytest.mark.skipif(machine.has_nvidia_device(), reason="this machine has a GPU")
+no_gpu = pytest.mark.skipif(host.has_nvidia_device(), reason="this machine has a GPU")
 
 
 @pytest.fixture

@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
-from of3.engines.base import BatchRefused, CpuShare, EngineFailed, EngineUnavailable
+from of3.engines.base import BatchRefused, CpuThreads, EngineFailed, EngineUnavailable
 from of3.engines.bundle import read_bundle
 from of3.engines.fallback import Candidate, Fallback
 from of3.engines.ort import OrtEngine
+from of3.engines.registry import KINDS
 
 
 class Breaking:
     """An engine that works until its `after`-th batch and then fails, when started or when waited for."""
 
-    max_batch, slots = 8, 2
+    max_batch, max_in_flight = 8, 2
 
     def __init__(self, engine, after, late=False, error=EngineFailed):
         self.name = "breaking"
@@ -44,7 +45,7 @@ def unavailable():
 
 @pytest.fixture
 def cpu(bundle_folder):
-    opened = OrtEngine(read_bundle(bundle_folder), "multitask", "cpu", "fp32", CpuShare(2))
+    opened = OrtEngine(read_bundle(bundle_folder), "multitask", "cpu", "fp32", CpuThreads(2))
     yield opened
     opened.close()
 
@@ -56,12 +57,12 @@ def batches(standin_root):
 
 
 def fallback(*candidates):
-    return Fallback("multitask", [Candidate(kind, "fp32", opened) for kind, opened in candidates])
+    return Fallback("multitask", [Candidate(KINDS[kind], "fp32", opened) for kind, opened in candidates])
 
 
 def test_the_first_that_opens_runs_and_the_others_are_told(cpu, batches):
     engine = fallback(("tensorrt", unavailable), ("cuda", unavailable), ("cpu", lambda: cpu))
-    assert engine.kind == "cpu"
+    assert engine.kind.name == "cpu"
     assert engine.name == cpu.name
     assert [(refusal.engine, refusal.reason) for refusal in engine.refusals] == [
         ("tensorrt", "no GPU"),
@@ -85,11 +86,11 @@ def test_when_none_opens_every_reason_is_in_the_error():
 def test_a_failure_goes_on_from_the_failed_batch_on_the_next(cpu, batches, after, late, caplog):
     breaking = Breaking(cpu, after, late)
     engine = fallback(("tensorrt", lambda: breaking), ("cpu", lambda: cpu))
-    assert engine.kind == "tensorrt"
+    assert engine.kind.name == "tensorrt"
     found = [engine.run(batch)["emotion_logits"] for batch in batches]
     np.testing.assert_array_equal(found, [cpu.run(batch)["emotion_logits"] for batch in batches])
     assert breaking.is_closed
-    assert engine.kind == "cpu"
+    assert engine.kind.name == "cpu"
     assert "going on from this batch on onnxruntime" in caplog.text
     assert engine.refusals[-1].reason == "failed in mid-run: out of memory"
 
@@ -120,7 +121,7 @@ def test_a_batch_an_engine_refuses_runs_on_the_next_and_the_first_stays(cpu, bat
     engine = fallback(("tensorrt", lambda: picky), ("cpu", lambda: cpu))
     for batch in batches[:2]:
         np.testing.assert_array_equal(engine.run(batch)["au"], cpu.run(batch)["au"])
-    assert engine.kind == "tensorrt"
+    assert engine.kind.name == "tensorrt"
     assert engine.refusals == []
     assert not picky.is_closed
 

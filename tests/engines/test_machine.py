@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from of3.engines import machine
+from of3.engines import host, machine
 
 
 def run_with_packages(folder, names, code):
@@ -37,7 +37,7 @@ def test_the_packages_that_matter_are_told_with_their_versions(tmp_path):
     assert {"of3", "python", "numpy"} <= set(machine.packages())
 
 
-@pytest.mark.skipif(machine.has_nvidia_device(), reason="this machine has a GPU")
+@pytest.mark.skipif(host.has_nvidia_device(), reason="this machine has a GPU")
 def test_without_a_gpu_that_is_said():
     assert machine.describe_gpu().startswith("none on this machine")
     assert "CPUExecutionProvider" in machine.describe_providers()
@@ -58,16 +58,16 @@ def test_without_a_gpu_that_is_said():
 def test_a_container_has_the_cores_it_has_time_for(tmp_path, monkeypatch, files, cores):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     groups_of(tmp_path, files)
-    assert machine.cores(tmp_path) == cores
+    assert host.cores(tmp_path) == cores
 
 
 @pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])
 def test_a_container_has_the_memory_it_may_take(tmp_path, name):
-    there = machine.memory_bytes(tmp_path)
+    there = host.memory_bytes(tmp_path)
     groups_of(tmp_path, {name: str(1 << 20)})
-    assert machine.memory_bytes(tmp_path) == 1 << 20
+    assert host.memory_bytes(tmp_path) == 1 << 20
     groups_of(tmp_path, {name: "max" if name == "memory.max" else str(2**63 - 4096)})
-    assert machine.memory_bytes(tmp_path) == pytest.approx(there, rel=0.2)
+    assert host.memory_bytes(tmp_path) == pytest.approx(there, rel=0.2)
 
 
 def groups_of(folder, files):
@@ -77,7 +77,7 @@ def groups_of(folder, files):
 
 
 def test_as_many_processes_as_there_is_memory_for():
-    assert machine.room_for(8, 10, 45) == 4
-    assert machine.room_for(8, 10, 5) == 1
-    assert machine.room_for(8, 10, 500) == 8
-    assert machine.room_for(8, 10, None) == 8
+    assert host.room_for(8, 10, 45) == 4
+    assert host.room_for(8, 10, 5) == 1
+    assert host.room_for(8, 10, 500) == 8
+    assert host.room_for(8, 10, None) == 8

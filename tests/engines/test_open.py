@@ -2,16 +2,16 @@ import shutil
 
 import pytest
 
-from of3.engines.base import CpuShare, EngineUnavailable
+from of3.engines.base import CpuThreads, EngineUnavailable
 from of3.engines.bundle import BundleError, read_bundle
-from of3.engines.machine import has_nvidia_device
+from of3.engines.host import has_nvidia_device
 from of3.engines.open import Choice, kinds_for, open_engine, precision_for
 
 no_gpu = pytest.mark.skipif(has_nvidia_device(), reason="this machine has a GPU")
 
 
 def opened(folder, model="detector", **choice):
-    return open_engine(read_bundle(folder), model, Choice(**choice), CpuShare(1))
+    return open_engine(read_bundle(folder), model, Choice(**choice), CpuThreads(1))
 
 
 def test_cpu_opens_without_refusals(bundle_folder):
@@ -24,7 +24,7 @@ def test_cpu_opens_without_refusals(bundle_folder):
 @no_gpu
 def test_a_fallback_says_what_was_refused_and_the_remedy(bundle_folder):
     engine = opened(bundle_folder, device="cuda", precision="bf16")
-    assert engine.kind == "cpu"
+    assert engine.kind.name == "cpu"
     reasons = {refusal.engine: refusal.reason for refusal in engine.refusals}
     assert set(reasons) == {"tensorrt", "cuda"}
     assert "install" in reasons["tensorrt"]
@@ -35,7 +35,7 @@ def test_a_fallback_says_what_was_refused_and_the_remedy(bundle_folder):
 @pytest.mark.parametrize("kind", ["tensorrt", "cuda"])
 def test_a_required_engine_that_does_not_open_is_an_error(bundle_folder, kind):
     with pytest.raises(EngineUnavailable, match=f"no engine opens detector: {kind}: "):
-        opened(bundle_folder, device="cuda", engine=kind, is_required=True)
+        opened(bundle_folder, device="cuda", engine=kind, require=True)
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,14 @@ def test_a_required_engine_that_does_not_open_is_an_error(bundle_folder, kind):
         (Choice("cuda"), ("tensorrt", "cuda", "cpu")),
         (Choice("cuda", "cuda"), ("cuda", "cpu")),
         (Choice("cuda", "cpu"), ("cpu",)),
-        (Choice("cuda", "auto", is_required=True), ("tensorrt",)),
-        (Choice("cuda", "cuda", is_required=True), ("cuda",)),
+        (Choice("cuda", "auto", require=True), ("tensorrt",)),
+        (Choice("cuda", "cuda", require=True), ("cuda",)),
         (Choice("cpu"), ("cpu",)),
-        (Choice("cpu", "cpu", is_required=True), ("cpu",)),
+        (Choice("cpu", "cpu", require=True), ("cpu",)),
     ],
 )
 def test_the_order_is_from_the_engine_asked_for_down(choice, kinds):
-    assert kinds_for(choice) == kinds
+    assert tuple(kind.name for kind in kinds_for(choice)) == kinds
 
 
 def test_a_gpu_engine_on_the_cpu_is_a_contradiction():

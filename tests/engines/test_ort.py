@@ -2,8 +2,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from of3.engines import machine, ort
-from of3.engines.base import CpuShare, EngineFailed, EngineUnavailable
+from of3.engines import host, ort
+from of3.engines.base import CpuThreads, EngineFailed, EngineUnavailable
 from of3.engines.bundle import read_bundle
 
 MODELS = ("multitask", "landmarks")
@@ -32,24 +32,24 @@ def test_bound_inputs_and_outputs_give_what_a_plain_run_gives(card, standin_root
 
 
 def test_tf32_and_the_kernel_search_are_as_asked():
-    assert ort.cuda_options(is_free=True, is_tf32_allowed=False) == {
+    assert ort.cuda_options(is_free=True, tf32=False) == {
         "use_tf32": "0",
         "cudnn_conv_algo_search": "HEURISTIC",
         "arena_extend_strategy": "kSameAsRequested",
     }
-    fixed = ort.cuda_options(is_free=False, is_tf32_allowed=True)
+    fixed = ort.cuda_options(is_free=False, tf32=True)
     assert (fixed["use_tf32"], fixed["cudnn_conv_algo_search"]) == ("1", "EXHAUSTIVE")
 
 
 def test_an_error_while_running_is_one_clear_exception(bundle_folder):
     """A picture of no rows: the card allows it, the graph does not."""
-    engine = ort.OrtEngine(read_bundle(bundle_folder), "detector", "cpu", "fp32", CpuShare(1))
+    engine = ort.OrtEngine(read_bundle(bundle_folder), "detector", "cpu", "fp32", CpuThreads(1))
     with pytest.raises(EngineFailed, match=r"onnxruntime .* CPU fp32: "):
         engine.run(np.zeros((1, 3, 0, 8), np.float32))
     engine.close()
 
 
-@pytest.mark.skipif(machine.has_nvidia_device(), reason="this machine has a GPU")
+@pytest.mark.skipif(host.has_nvidia_device(), reason="this machine has a GPU")
 def test_what_cuda_lacks_is_told_with_the_remedy():
     with pytest.raises(EngineUnavailable, match=r"CUDAExecutionProvider|no NVIDIA driver|not found"):
         ort.check_cuda(onnxruntime)

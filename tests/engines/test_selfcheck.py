@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from of3.engines.base import CpuShare, EngineUnavailable
+from of3.engines.base import CpuThreads, EngineUnavailable
 from of3.engines.bundle import BundleError, read_bundle
 from of3.engines.ort import OrtEngine
 from of3.engines.selfcheck import differences, read_self_check, tensor_of, verify
@@ -16,7 +16,7 @@ def card(request, bundle_folder):
 
 @pytest.fixture
 def engine(card, bundle_folder):
-    opened = OrtEngine(read_bundle(bundle_folder), card.name, "cpu", "fp32", CpuShare(2))
+    opened = OrtEngine(read_bundle(bundle_folder), card.name, "cpu", "fp32", CpuThreads(2))
     yield opened
     opened.close()
 

@@ -80,7 +80,7 @@ def test_corners_by_hand():
 
 
 def test_prior_sides_are_those_of_the_runtime():
-    from of3.runtime.detect import priors
+    from of3.runtime.vision.detect import priors
 
     np.testing.assert_allclose(drift.prior_sides_px(97), priors(97, 97)[:, 2] * 97, rtol=1e-6)
 

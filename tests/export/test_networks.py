@@ -1,7 +1,7 @@
 import torch
 
+from of3.export.networks.efficientnet import FEATURES
 from of3.export.networks.multitask import (
-    FEATURES,
     FusedMultitask,
     Multitask,
     adjacency,

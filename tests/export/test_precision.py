@@ -4,7 +4,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from of3.engines.base import CpuShare, EngineUnavailable
+from of3.engines.base import CpuThreads, EngineUnavailable
 from of3.engines.bundle import read_bundle
 from of3.engines.ort import OrtEngine
 from of3.export.precision import LOW_TYPES, PrecisionError, kept_nodes, typed
@@ -121,7 +121,7 @@ def test_fp16_computes_the_same_function(bundle_folder, standin_root, model):
 
 def test_bf16_does_not_open_on_the_cpu_and_the_reason_is_told(bundle_folder):
     with pytest.raises(EngineUnavailable, match="does not open multitask bf16"):
-        OrtEngine(read_bundle(bundle_folder), "multitask", "cpu", "bf16", CpuShare(1))
+        OrtEngine(read_bundle(bundle_folder), "multitask", "cpu", "bf16", CpuThreads(1))
 
 
 def small(weight):

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from of3.engines.base import CpuShare
+from of3.engines.base import CpuThreads
 from of3.engines.bundle import read_bundle
 from of3.engines.ort import OrtEngine
 from of3.export.checkpoints import load_all
@@ -34,7 +34,7 @@ def module(standin_root):
 
 @pytest.fixture
 def engine(bundle_folder):
-    return OrtEngine(read_bundle(bundle_folder), "detector", "cpu", "fp32", CpuShare(2))
+    return OrtEngine(read_bundle(bundle_folder), "detector", "cpu", "fp32", CpuThreads(2))
 
 
 PICTURES = [draw_face(seed) for seed in range(8)]

@@ -1,16 +1,18 @@
 """A folder of pictures and a way to run `of3 run` on it."""
 
+import os
 import shutil
 import struct
 import subprocess
 import sys
+import time
 import zlib
 
 import cv2
 import numpy as np
 import pytest
 
-from of3.runtime.cli import main
+from of3.runtime.commands.cli import main
 
 NOT_COMPARED = {"run.json", "run.lock", "openface3.txt"}
 
@@ -71,12 +73,35 @@ def many(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def more(many, tmp_path_factory):
+    """The same pictures under five times as many names: a run that something can happen to."""
+    folder = tmp_path_factory.mktemp("more")
+    for path in many.rglob("*.png"):
+        for copy in range(5):
+            place = folder / path.parent.name / f"{path.stem}_{copy}.png"
+            place.parent.mkdir(exist_ok=True)
+            os.link(path, place)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def at_work():
+    return wait_until_at_work
+
+
+def wait_until_at_work(logs, pictures=20):
+    """Until a run has written the files of some pictures."""
+    while sum(1 for _ in (logs / "openface3" / "per_image").rglob("*.tsv")) < pictures:
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="session")
 def command():
     return command_line
 
 
 def command_line(many, root, logs, *flags):
-    start = "import sys; from of3.runtime.cli import main; sys.exit(main())"
+    start = "import sys; from of3.runtime.commands.cli import main; sys.exit(main())"
     required = ["--aligned", str(many), "--logs", str(logs), "--of3_root", str(root)]
     return [sys.executable, "-c", start, "run", *required, "--device", "cpu", "--extra_csv", "on", *flags]
 
@@ -86,6 +111,13 @@ def undisturbed(many, standin_root, tmp_path_factory):
     """What a run of one process writes."""
     logs = tmp_path_factory.mktemp("undisturbed")
     subprocess.run(command_line(many, standin_root, logs), check=True, capture_output=True)
+    return all_files(logs / "openface3")
+
+
+@pytest.fixture(scope="session")
+def undisturbed_more(more, standin_root, tmp_path_factory):
+    logs = tmp_path_factory.mktemp("undisturbed_more")
+    subprocess.run(command_line(more, standin_root, logs), check=True, capture_output=True)
     return all_files(logs / "openface3")
 
 

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from of3.engines.machine import cores
-from of3.runtime.pipeline import Pipeline, attempt
+from of3.engines.host import cores
+from of3.runtime.pipeline import Pipeline, or_failure
 from of3.runtime.settings import Settings
 from of3.runtime.types import Failure, Record, Source
 
@@ -87,13 +87,13 @@ def test_a_picture_whose_neighbour_took_the_memory_is_tried_again():
             raise MemoryError(kept)
         return "done"
 
-    assert attempt("read", step)(source) == "done"
+    assert or_failure("read", step)((1, source)) == (1, "done")
     for error, reason in (
         (MemoryError("no room"), "out of memory: no room"),
         (MemoryError(), "out of memory"),
         (KeyError("x"), "KeyError: 'x'"),
     ):
-        failed = attempt("read", lambda _, error=error: (_ for _ in ()).throw(error))(source)
+        _, failed = or_failure("read", lambda _, error=error: (_ for _ in ()).throw(error))((1, source))
         assert failed.reason == reason
 
 
@@ -108,12 +108,12 @@ def test_results_come_before_the_input_ends_and_little_is_read_ahead(bundle_fold
     taken = itertools.count()
     endless = (np.full((32, 32, 3), next(taken) % 256, np.uint8) for _ in itertools.count())
     with Pipeline.open(bundle_folder, Settings(batch=4, workers=2)) as pipeline:
-        slots = pipeline.networks.slots("multitask")
+        in_flight = pipeline.networks.max_in_flight("multitask")
         results = pipeline.run(endless)
         for _ in range(8):
             next(results)
         results.close()
-    assert next(taken) <= 8 + 4 * slots + 4 + 2 + 2  # given, in the networks, ahead
+    assert next(taken) <= 8 + 4 * in_flight + 4 + 2 + 2  # given, in the networks, ahead
 
 
 def test_memory_does_not_grow_with_the_number_of_pictures(bundle_folder):
@@ -148,7 +148,7 @@ def options(pipeline):
 
 @pytest.mark.parametrize(
     ("settings", "busiest"),
-    [(Settings(lanes=1), "multitask"), (Settings(lanes=1, landmarks=True), "landmarks")],
+    [(Settings(parallel_runs=1), "multitask"), (Settings(parallel_runs=1, landmarks=True), "landmarks")],
 )
 def test_with_one_lane_only_the_busiest_networks_threads_spin(bundle_folder, settings, busiest):
     with Pipeline.open(bundle_folder, settings) as pipeline:
@@ -171,11 +171,11 @@ def test_pictures_that_come_alone_get_all_cores(bundle_folder, pictures):
     np.testing.assert_allclose(alone, together, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 5])
-def test_lanes_change_nothing(bundle_folder, pictures, lanes):
+@pytest.mark.parametrize("parallel_runs", [1, 2, 5])
+def test_lanes_change_nothing(bundle_folder, pictures, parallel_runs):
     with Pipeline.open(bundle_folder) as pipeline:
         want = [values(record) for record in pipeline.run(pictures)]
-    with Pipeline.open(bundle_folder, Settings(lanes=lanes, landmarks=True)) as pipeline:
+    with Pipeline.open(bundle_folder, Settings(parallel_runs=parallel_runs, landmarks=True)) as pipeline:
         got = [values(record) for record in pipeline.run(pictures)]
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-6)
 

@@ -1,0 +1,106 @@
+"""The engines there are: what the command line, the order of trying and `of3 doctor` read.
+
+Nothing is imported for an engine before it is checked or opened.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from of3.engines.base import CpuThreads, Engine
+    from of3.engines.bundle import Bundle
+
+Opener = Callable[["Bundle", str, str, bool, "CpuThreads"], "Engine"]
+FP32_ONLY = dict.fromkeys(("fp32", "fp16", "bf16"), ("fp32",))
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of engine.
+
+    precisions: by the one asked for, those that are tried in turn.  rows: of a run where the user leaves it
+    open, by model; 1 where not named.  check and open raise EngineUnavailable; open takes bundle, model,
+    precision, whether fp32 may be rounded to TF32, and what the engine may use of the cores.
+    """
+
+    name: str
+    device: str  # "cuda" or "cpu"
+    precisions: Mapping[str, tuple[str, ...]]
+    rows: Mapping[str, int]
+    extra: str  # of this package, that installs it
+    check: Callable[[], None]
+    open: Opener
+
+
+def _check_tensorrt() -> None:
+    from of3.engines import cuda
+    from of3.engines.trt import libraries
+
+    cuda.find_gpu()
+    libraries.first()
+
+
+def _open_tensorrt(bundle: "Bundle", model: str, precision: str, tf32: bool, _: "CpuThreads") -> "Engine":
+    from of3.engines.trt.engine import TrtEngine
+
+    return TrtEngine(bundle, model, precision, tf32)
+
+
+def _check_cuda() -> None:
+    from of3.engines import cuda, ort
+
+    cuda.find_gpu()
+    ort.check_cuda(ort.import_onnxruntime())
+
+
+def _check_cpu() -> None:
+    from of3.engines import ort
+
+    ort.import_onnxruntime()
+
+
+def _onnxruntime(device: str) -> Opener:
+    def opened(bundle: "Bundle", model: str, precision: str, tf32: bool, threads: "CpuThreads") -> "Engine":
+        from of3.engines.ort import OrtEngine
+
+        return OrtEngine(bundle, model, device, precision, threads, tf32)
+
+    return opened
+
+
+def _open_fake(bundle: "Bundle", model: str, precision: str, _: bool, threads: "CpuThreads") -> "Engine":
+    from of3.engines.fake import FakeEngine
+
+    return FakeEngine(bundle, model, precision, threads)
+
+
+GPU_ROWS = {"multitask": 32, "landmarks": 32}  # what `of3 build` makes plans for
+TENSORRT = Kind(
+    "tensorrt",
+    "cuda",
+    {precision: (precision,) for precision in ("fp32", "fp16", "bf16")},
+    GPU_ROWS,
+    "rtx",
+    _check_tensorrt,
+    _open_tensorrt,
+)
+CUDA = Kind(
+    "cuda",
+    "cuda",
+    # Where CUDA has no kernels for a type, the next narrower change of the numbers.
+    {"bf16": ("bf16", "fp16", "fp32"), "fp16": ("fp16", "fp32"), "fp32": ("fp32",)},
+    GPU_ROWS,
+    "gpu",
+    _check_cuda,
+    _onnxruntime("cuda"),
+)
+# On the CPU the multitask network costs the same per face from 4 rows up; STAR on its own took 0.94 of batch
+# 8's time and two thirds of its memory (2 cores, medians of 3).
+CPU = Kind("cpu", "cpu", FP32_ONLY, {"multitask": 4}, "cpu", _check_cpu, _onnxruntime("cpu"))
+# Numbers without a network, by numpy: for tests and for trying what is built around the engines.
+FAKE = Kind("fake", "cpu", FP32_ONLY, {"multitask": 4}, "", lambda: None, _open_fake)
+
+ORDER = (TENSORRT, CUDA, CPU)  # best first; FAKE only where it is asked for by name
+NAMES = tuple(kind.name for kind in ORDER)
+KINDS = {kind.name: kind for kind in (*ORDER, FAKE)}

@@ -1,0 +1,1 @@
+"""TensorRT: plans built, kept safely, and run on the GPU."""

@@ -1,0 +1,1 @@
+"""Words on a command line -> options -> what is asked for."""

@@ -1,0 +1,63 @@
+"""Words on the command line -> values."""
+
+import argparse
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+ON = {"on", "1", "true", "yes", "y"}
+OFF = {"off", "0", "false", "no", "n"}
+
+
+def on_off(text: str) -> bool:
+    """Raises ArgumentTypeError unless `text` is one of the accepted words."""
+    word = text.lower()
+    if word not in ON | OFF:
+        raise argparse.ArgumentTypeError(f"got {text!r}, want on or off")
+    return word in ON
+
+
+def positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"got {text}, want a number above 0")
+    return number
+
+
+def count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"got {text}, want 0 or more")
+    return number
+
+
+def count_or_auto(text: str) -> int:
+    """ "auto" -> 0."""
+    if text == "auto":
+        return 0
+    number = count(text)
+    if number == 0:
+        raise argparse.ArgumentTypeError("got 0, want 1 or more, or auto")
+    return number
+
+
+def share(text: str) -> tuple[int, int]:
+    """ "i/n" -> (i mod n, n): i may count from 0 or from 1."""
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not found or not 0 <= int(found[1]) <= int(found[2]) or int(found[2]) == 0:
+        raise argparse.ArgumentTypeError(f"got {text!r}, want i/n with i from 0 to n-1, or from 1 to n")
+    part, of = int(found[1]), int(found[2])
+    return part % of, of
+
+
+# What reads the words of an option (`of3.runtime.options.Flag.parse`), and what stands for them in the help.
+READERS: Mapping[str, Callable[[str], Any]] = {
+    "text": str,
+    "number": float,
+    "on_off": on_off,
+    "positive": positive,
+    "count": count,
+    "count_or_auto": count_or_auto,
+    "share": share,
+}
+METAVARS = {"on_off": "on|off", "count_or_auto": "N|auto", "number": "FLOAT", "positive": "FLOAT"}

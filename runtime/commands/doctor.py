@@ -1,0 +1,206 @@
+"""`of3 doctor`: one screen about what runs here, what does not, and what to do about it."""
+
+import argparse
+import logging
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from of3.engines import cuda, host, machine, selfcheck
+from of3.engines.base import CpuThreads, Engine, EngineFailed, EngineUnavailable
+from of3.engines.bundle import Bundle, BundleError, ModelCard, read_bundle
+from of3.engines.open import Choice, kinds_for, open_engine, precision_for
+from of3.engines.registry import KINDS, NAMES, ORDER, Kind
+from of3.engines.trt import engine as trt
+from of3.engines.trt import plan_file as plan
+from of3.runtime.commands.arguments import METAVARS, on_off
+from of3.runtime.runs.console import log_to_stderr
+
+PICTURES = 10  # of the self-test, all that a bundle keeps
+REPEATS = 3
+BATCH = 8
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    made = argparse.ArgumentParser(
+        prog="of3 doctor",
+        description="Say what can run here and test it: packages, GPU, bundle, plans, ten pictures an engine.",
+        epilog="Exit status: 0 the preferred engine runs, 1 it does not or a test fails, 2 wrong flags.",
+        allow_abbrev=False,
+    )
+    made.add_argument("--bundle", type=Path, metavar="DIR", help="bundle to test (none: packages and GPU only)")
+    made.add_argument("--logs", type=Path, metavar="DIR", help="log root, to see whether it can be written")
+    made.add_argument(
+        "--engine",
+        choices=("auto", *NAMES),
+        default="auto",
+        help="the preferred engine (auto: tensorrt on a machine with an NVIDIA GPU, else cpu)",
+    )
+    made.add_argument("--dtype", choices=("fp32", "fp16", "bf16"), default="bf16", help="of GPU engines (bf16)")
+    made.add_argument(
+        "--tf32", type=on_off, default=True, metavar=METAVARS["on_off"], help="of GPU engines (on)"
+    )
+    return made.parse_args(argv)
+
+
+def main(argv: Sequence[str]) -> int:
+    log_to_stderr(logging.WARNING)
+    given = parse(argv)
+    preferred = preferred_kind(given.engine)
+    for topic, line in (*_machine(), *_writable(given)):
+        _say(topic, line)
+    try:
+        is_well = _bundle(given, preferred) if given.bundle else _can_open(preferred)
+    except BundleError as error:
+        _say("bundle", f"{error}")
+        is_well = False
+    _say("verdict", f"{preferred.name}, the preferred engine, {'runs' if is_well else 'DOES NOT RUN'}")
+    return 0 if is_well else 1
+
+
+def _say(topic: str, line: str) -> None:
+    print(f"{topic:<10} {line}")
+
+
+def preferred_kind(engine: str) -> Kind:
+    """The engine that should run here: a machine with a GPU is rented for its GPU."""
+    if engine != "auto":
+        return KINDS[engine]
+    return kinds_for(Choice(device="cuda" if host.has_nvidia_device() else "cpu"))[0]
+
+
+def _machine() -> Iterator[tuple[str, str]]:
+    versions = machine.packages()
+    yield (
+        "of3",
+        f"{versions.pop('of3')}, Python {versions.pop('python')}, {platform.platform()}, {host.cores()} cores",
+    )
+    yield "packages", ", ".join(f"{name} {version}" for name, version in versions.items())
+    for conflict in machine.conflicts():
+        yield "CONFLICT", conflict
+    yield "GPU", machine.describe_gpu()
+    yield "providers", machine.describe_providers()
+    yield "TensorRT", machine.describe_tensorrt()
+
+
+def _writable(given: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    folders = [Path(tempfile.gettempdir())]
+    folders += [folder for folder in (given.bundle, given.logs) if folder is not None]
+    for folder in folders:
+        yield "writable", f"{folder}: {'yes' if _can_write(folder) else 'NO'}"
+
+
+def _can_write(folder: Path) -> bool:
+    """Whether a file can be made in `folder`, or in what is there of it."""
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return True
+    except OSError:
+        return False
+
+
+def _can_open(kind: Kind) -> bool:
+    """Without a bundle: whether the preferred engine's library and device are there."""
+    _say("bundle", "not tested: pass --bundle DIR")
+    try:
+        kind.check()
+    except EngineUnavailable:
+        return False
+    return True
+
+
+def _bundle(given: argparse.Namespace, preferred: Kind) -> bool:
+    """The bundle, its plans and its self-test; whether the preferred engine runs every model rightly."""
+    bundle = read_bundle(given.bundle)
+    models = ", ".join(f"{name} ({' '.join(card.files)})" for name, card in bundle.models.items())
+    mark = ", STAND-IN WEIGHTS" if bundle.is_stand_in else ""
+    _say("bundle", f"{bundle.folder}, sha256 {bundle.digest[:12]}{mark}: {models}")
+    _say("gaze", f"seed order {' '.join(bundle.labels.gaze)}, measured {_measured(bundle)}")
+    for line in plan_states(bundle):
+        _say("plan", line)
+    ran = [
+        kind == preferred
+        for card in bundle.models.values()
+        for kind in ORDER
+        if _self_test(bundle, card, kind, given)
+    ]
+    return sum(ran) == len(bundle.models)
+
+
+def _measured(bundle: Bundle) -> str:
+    return " ".join(bundle.labels.gaze_measured) or "undetermined"
+
+
+def plan_states(bundle: Bundle) -> Iterator[str]:
+    """Every plan of a bundle, and why it would not be opened here."""
+    found = [
+        (sidecar, card, precision)
+        for card in bundle.models.values()
+        for precision in card.files
+        for sidecar in plan.sidecars(bundle.folder, card.name, precision)
+    ]
+    for sidecar, card, precision in found:
+        yield f"{sidecar.parent.name}/{sidecar.stem}: {_plan_state(sidecar, card, precision)}"
+    if not found:
+        yield f"none: TensorRT needs `of3 build --bundle {bundle.folder}`"
+
+
+def _plan_state(sidecar: Path, card: ModelCard, precision: str) -> str:
+    try:
+        written = plan.read_card(sidecar)
+        plan.read_plan(sidecar, written)
+    except EngineUnavailable as error:
+        return f"REFUSED: {error}"
+    try:
+        gpu, note = cuda.find_gpu(), ""
+    except EngineUnavailable:
+        gpu = cuda.Gpu(written.gpu, written.compute_capabilities[0], 0)
+        note = ", not compared with a GPU: there is none"
+    reasons = list(plan.misfits(written, trt.wanted_here(card, precision, True, written.library, gpu)))
+    return (f"STALE: {', '.join(reasons)}" if reasons else "fits") + note
+
+
+def _self_test(bundle: Bundle, card: ModelCard, kind: Kind, given: argparse.Namespace) -> bool:
+    """One line of the self-test; whether the engine opens and computes what it should."""
+    choice = Choice(kind.device, kind.name, require=True, precision=given.dtype, tf32=given.tf32)
+    topic = f"{card.name} on {kind.name}"
+    try:
+        engine = open_engine(bundle, card.name, choice, CpuThreads(host.cores()))
+    except EngineUnavailable as error:
+        print(f"  {topic:<22} does not open: {_reason(error, card.name)}")
+        return False
+    try:
+        print(f"  {topic:<22} {_measure(engine, card, engine.precision)}")
+    except (EngineFailed, EngineUnavailable) as error:
+        print(f"  {topic:<22} FAILS: {error}")
+        return False
+    finally:
+        engine.close()
+    _, why = precision_for(bundle, card.name, given.dtype)
+    if why and kind.device != "cpu":
+        print(f"  {'':<22} {why}")
+    return True
+
+
+def _reason(error: EngineUnavailable, model: str) -> str:
+    return str(error).removeprefix(f"no engine opens {model}: ")
+
+
+def _measure(engine: Engine, card: ModelCard, precision: str) -> str:
+    """Parity with the stored fp32 outputs and speed.  Raises EngineUnavailable when they differ too much."""
+    rows = min(PICTURES, engine.max_batch)
+    worst = selfcheck.verify(engine, card, precision, rows)
+    pixels = selfcheck.read_self_check(card).pixels[: min(BATCH, rows)]
+    batch = selfcheck.tensor_of(pixels, card.input)
+    times_s = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        engine.run(batch)
+        times_s.append(time.perf_counter() - start)
+    rate = len(batch) / statistics.median(times_s)
+    said = ", ".join(f"{name} {value:.1e}" for name, value in worst.items())
+    return f"{engine.name}: {rate:.1f} images/s at batch {len(batch)}; on {rows} pictures from fp32: {said}"

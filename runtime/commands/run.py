@@ -1,0 +1,71 @@
+"""`of3 run` and the drop-in script.  Nothing heavy is imported before the flags are read."""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from of3.runtime.commands.flags import CommandLine, parse, parser
+from of3.runtime.commands.status import status_of
+from of3.runtime.logs.files import replace_text
+from of3.runtime.options import Options
+from of3.runtime.runs.console import log_to_stderr
+from of3.runtime.settings import MAX_PIXELS_VARIABLE
+
+log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str]) -> int:
+    """`of3 run`: the help text is written beside the logs."""
+    command = parse(argv, "of3 run")
+    logs = command.namespace.logs
+    return _start(command, "of3 run", Path(logs) / "openface3" / "openface3.txt" if logs else None)
+
+
+def script_main(script: Path, argv: Sequence[str]) -> int:
+    """The drop-in: as `of3 run`, with the help text written beside the script."""
+    return _start(parse(argv, script.name), script.name, script.with_suffix(".txt"))
+
+
+def _start(command: CommandLine, prog: str, help_file: Path | None) -> int:
+    """Command line -> exit status."""
+    log_to_stderr()
+    text = parser(prog).format_help()
+    if command.write_help and help_file is not None:
+        _write_help(help_file, text)
+    if command.print_help or command.missing:
+        print(text)
+    if command.missing:
+        log.warning("nothing to do: missing %s", ", ".join(command.missing))
+        return 0
+    is_shared = command.namespace.executor or command.namespace.shard
+    goes_on = "the same command goes on" if is_shared else "the rows so far are written, --resume on goes on"
+    return status_of(lambda: run(command.options()), f"{goes_on} from there")
+
+
+def run(options: Options) -> None:
+    """The job, by the executor that was asked for."""
+    os.environ[MAX_PIXELS_VARIABLE] = str(options.max_pixels)  # before OpenCV is imported
+    from of3.runtime.runs.job import log_folder  # numpy, OpenCV and the engines, not needed for the help
+
+    folder = log_folder(options)
+    executor_of(options)(options, folder)
+
+
+def executor_of(options: Options) -> Callable[[Options, Path], None]:
+    """Who does the pictures: this process, a pool of workers, or this process its share of them."""
+    from of3.runtime.runs import job
+    from of3.runtime.runs.shards import run as shards
+
+    if options.shard:
+        return shards.a_share
+    return shards.on_workers if options.executor else job.in_this_process
+
+
+def _write_help(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(path, text)
+    except OSError as error:
+        if not path.is_file():  # another share of the run may write it at this moment
+            log.warning("help text not written: %s", error)

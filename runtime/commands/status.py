@@ -1,0 +1,37 @@
+"""How a command ends: its exit status, and one line of what went wrong."""
+
+import logging
+import sqlite3
+import tempfile
+from collections.abc import Callable
+
+from of3.runtime.runs.console import log_to_stderr
+from of3.runtime.runs.interruption import Interrupted
+from of3.runtime.types import RunBroken, RunError
+
+log = logging.getLogger(__name__)
+
+
+def status_of(step: Callable[[], None], goes_on: str) -> int:
+    """A command's exit status.  goes_on: what is said of one that ended before its time."""
+    log_to_stderr()
+    try:
+        step()
+    except RunError as error:
+        log.error("%s", error)
+        return 1 if isinstance(error, RunBroken) else 2
+    except OSError as error:
+        log.error("cannot go on: %s; %s", error, goes_on)
+        return 1
+    except sqlite3.Error as error:
+        log.error(
+            "cannot list the pictures in %s: %s; TMPDIR names another folder", tempfile.gettempdir(), error
+        )
+        return 1
+    except Interrupted as ended:
+        log.error("%s: %s", ended, goes_on)
+        return ended.status
+    except KeyboardInterrupt:
+        log.error("interrupted")
+        return 130
+    return 0

@@ -1,0 +1,1 @@
+"""Records -> files, whole or not at all."""

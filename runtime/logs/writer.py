@@ -1,0 +1,49 @@
+"""A picture's own files, written, and the rows it adds to the tables."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from of3.runtime.logs.files import Inside, replace_text
+from of3.runtime.logs.journal import Entry, Item
+from of3.runtime.logs.names import stem_at
+from of3.runtime.logs.rows import RowOptions, file_texts, table_rows
+from of3.runtime.logs.tables import Chunk
+from of3.runtime.types import Failure, Record
+
+
+class Writer:
+    """Results -> their per-image files, written, and the bytes they add to the tables."""
+
+    def __init__(self, folder: Path, root: str, options: RowOptions, temporary: Path | None = None):
+        """folder: `<logs>/openface3`, which is there.  root: the folder that the pictures are below.
+
+        temporary: where files are written before they are put in place, where several writers are at work; what
+        was written can then be synced.
+        """
+        self._root, self._options = root, options
+        self._per_image = Inside(folder / "per_image", temporary)
+
+    def write(self, result: Record | Failure, item: Item) -> Chunk:
+        """Raises OSError."""
+        if isinstance(result, Record):
+            stem = stem_at(os.path.relpath(item.path, self._root), item.stem_index)
+            for suffix, text in file_texts(result, self._options).items():
+                self._per_image.write(stem + suffix, text)
+        rows = zip(self._options.layouts, table_rows(result, self._options), strict=True)
+        contents = tuple(layout.text(*each) for layout, each in rows)
+        ends = (*(len(content) for content in contents), 0)[:3]
+        return Chunk(
+            (Entry(item.path, item.stamp, isinstance(result, Record), item.stem_index, ends),), contents
+        )
+
+    def sync(self) -> None:
+        """Let the files written so far reach the disk."""
+        self._per_image.sync()
+
+
+def write_au_info(folder: Path, document: Mapping[str, Any]) -> None:
+    """`au_info.json`, replaced whole."""
+    replace_text(folder / "au_info.json", json.dumps(document, indent=2) + "\n")

@@ -1,0 +1,1 @@
+"""A folder of pictures -> its logs, by one process or, in shards/, by many."""

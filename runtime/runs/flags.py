@@ -1,0 +1,102 @@
+"""The options of a run as others want them: JSON, settings, what is written of a picture, identity."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from of3.engines import machine
+from of3.engines.bundle import Bundle, BundleError, read_bundle
+from of3.runtime.logs.folder import Mode
+from of3.runtime.logs.rows import RowOptions
+from of3.runtime.networks import LANDMARKS
+from of3.runtime.options import FLAGS, Options
+from of3.runtime.settings import Settings
+from of3.runtime.types import RunError
+
+
+def to_json(options: Options) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()}
+
+
+def from_json(flags: Mapping[str, Any]) -> Options:
+    """The options that `to_json` was given."""
+    values = dict(flags)
+    values.update({name: Path(values[name]) for name in ("logs", "of3_root", "weights", "bundle")})
+    values["shard"] = tuple(values["shard"]) if values["shard"] else None
+    return Options(**values)
+
+
+def identity_of(flags: Mapping[str, Any], bundle_sha256: str) -> dict[str, Any]:
+    """What makes the rows but for the AU order: a run of another identity may not go on with this one."""
+    return {
+        "of3": machine.packages()["of3"],
+        "bundle": bundle_sha256,
+        "flags": {name: value for name, value in flags.items() if FLAGS[name].matters},
+    }
+
+
+def settings_of(options: Options, bundle: Bundle, cores: int) -> Settings:
+    return Settings(
+        device=options.device,
+        engine=options.engine,
+        require=options.require,
+        precision=precision_of(options),
+        tf32=options.tf32,
+        gaze_order=options.gaze_order,
+        detect=not options.skip_detect,
+        landmarks=options.landmarks and LANDMARKS in bundle.models,
+        detector_resize=options.detector_resize,
+        reject_damaged=options.reject_damaged,
+        batch=options.batch,
+        workers=0 if options.executor else options.workers,
+        parallel_runs=cores,
+        cores=cores,
+    )
+
+
+def precision_of(options: Options) -> str:
+    return options.dtype if options.amp else "fp32"
+
+
+def row_options(options: Options) -> RowOptions:
+    both = ("json", "pts")
+    return RowOptions(
+        th_smile=options.th_smile,
+        th_mouth=options.th_mouth,
+        per_image=options.per_image,
+        extra_csv=options.extra_csv,
+        emotion_topk=options.csv_emotion_topk,
+        landmark_formats=both if options.landmarks_fmt == "both" else (options.landmarks_fmt,),
+    )
+
+
+def mode_of(options: Options) -> Mode:
+    return Mode(override=options.override, resume=options.resume or options.retry_failed)
+
+
+def bundle_of(options: Options) -> Bundle:
+    """Raises RunError with the command that makes the bundle."""
+    with saying_how_to_export(options):
+        return read_bundle(options.bundle)
+
+
+@contextmanager
+def saying_how_to_export(options: Options) -> Iterator[None]:
+    """A bundle that cannot be read as a RunError, with the exact command that makes it."""
+    try:
+        yield
+    except BundleError as error:
+        raise RunError(f"{error}\nof3: make the bundle with: {export_command(options)}") from error
+
+
+def export_command(options: Options) -> str:
+    """The exact command that makes the bundle these options ask for."""
+    words = ["of3", "export", "--of3_root", str(options.of3_root)]
+    if options.weights != options.of3_root / "weights":
+        words += ["--weights", str(options.weights)]
+    if options.bundle != options.weights / "of3_bundle":
+        words += ["--bundle", str(options.bundle)]
+    return shlex.join(words + (["--force"] if options.bundle.exists() else []))

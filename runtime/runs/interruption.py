@@ -1,0 +1,85 @@
+"""Signals that end a run once what is under way is written."""
+
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from types import FrameType, TracebackType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(Exception):
+    """The run was asked to end, and did; everything so far is written."""
+
+    def __init__(self, number: int):
+        super().__init__(signal.Signals(number).name)
+        self.status = 128 + number
+
+
+class Interruption:
+    """Takes note of the first SIGINT or SIGTERM; a second ends the process where it is.
+
+    Use as a context manager.  Outside the main thread, where Python allows no handlers, it does nothing.
+    """
+
+    def __init__(self, signals: Sequence[int] = SIGNALS) -> None:
+        self._signals = signals
+        self._number = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Interruption":
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._handle) for number in self._signals}
+        return self
+
+    def arm(self) -> None:
+        """Take the signals back from a library that took them."""
+        for number in self._before:
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        if self._number:
+            raise SystemExit(128 + number)
+        self.note(number)
+
+    def note(self, number: int) -> None:
+        """As if the signal had come."""
+        self._number = number
+
+    @property
+    def status(self) -> int:
+        """Exit status, as shells have it: 128 and the signal; 0 where none came."""
+        return self._number and 128 + self._number
+
+    @property
+    def came(self) -> bool:
+        return self._number != 0
+
+    def until(self, items: Iterable[T]) -> Iterator[T]:
+        """The items until a signal came."""
+        for item in items:
+            if self._number:
+                return
+            yield item
+
+    def check(self) -> None:
+        """Raise Interrupted when a signal came."""
+        if self._number:
+            raise Interrupted(self._number)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+class Unwinding(Interruption):
+    """The first signal ends what is under way where it is: for work whose half is thrown away."""
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        self.note(number)
+        raise KeyboardInterrupt

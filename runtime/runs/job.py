@@ -1,0 +1,72 @@
+"""A run of this process: the pictures that have no row yet, analysed, straight into the logs."""
+
+import logging
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from of3.runtime.logs.folder import FOLDER, RunLogs
+from of3.runtime.logs.writer import Writer, write_au_info
+from of3.runtime.options import Options
+from of3.runtime.runs.calibrate import to_document
+from of3.runtime.runs.flags import mode_of, row_options, to_json
+from of3.runtime.runs.interruption import Interruption
+from of3.runtime.runs.listing import FileListing
+from of3.runtime.runs.lock import locked
+from of3.runtime.runs.progress import follow, progress_bar
+from of3.runtime.runs.runinfo import RunInfo, now, summary
+from of3.runtime.runs.session import Session, tell
+from of3.runtime.runs.shards.plan import end_plan
+from of3.runtime.types import RunError
+
+log = logging.getLogger(__name__)
+
+
+def in_this_process(options: Options, folder: Path) -> None:
+    """The whole job: every picture has its row afterwards.
+
+    folder: `<logs>/openface3`.  Raises RunError (exit 2); RunBroken (no engine is left), OSError (the logs
+    cannot be written), Interrupted.
+    """
+    with (
+        FileListing(options.aligned, options.retry_failed) as listing,
+        locked(folder),
+        Interruption() as interruption,
+        Session(options) as session,
+    ):
+        end_plan(folder, options.override)
+        tell(session.messages())
+        _analyse(session, listing, folder, interruption)
+
+
+def _analyse(session: Session, listing: FileListing, folder: Path, interruption: Interruption) -> None:
+    options, rows = session.options, row_options(session.options)
+    calibration = session.calibration(folder / "au_info.json")
+    aus = calibration.au_to_index
+    info = RunInfo(to_json(options), session.made_with(), listing.images, now())
+    start_s = time.monotonic()
+    with RunLogs(folder, rows, mode_of(options), session.identity(aus), listing.remember) as logs:
+        write_au_info(folder, to_document(calibration, session.pipeline.bundle.labels.aus))
+        info.write(folder)
+        writer, items = Writer(folder, options.aligned, rows), interruption.until(listing.items())
+        with progress_bar(listing.images) as shown:
+            counts = follow(
+                session.write_all(items, aus, writer, logs.add),
+                lambda counts: shown(counts.total + listing.skipped, counts.failed.total()),
+            )
+        logs.finish()
+    info, elapsed_s = replace(info, made=session.made_with()), time.monotonic() - start_s
+    info.write(folder, counts, listing.skipped)
+    log.info("%s", summary(counts, listing.skipped, elapsed_s, [info.made]))
+    interruption.check()
+    info.write(folder, counts, listing.skipped, elapsed_s)
+
+
+def log_folder(options: Options) -> Path:
+    """Where the logs go.  Raises RunError."""
+    folder = options.logs / FOLDER
+    if not Path(options.aligned).is_dir():
+        raise RunError(f"--aligned {options.aligned}: no such folder")
+    if folder.is_symlink():
+        raise RunError(f"{folder} is a link: nothing is written outside --logs, pass the folder it leads to")
+    return folder

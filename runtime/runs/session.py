@@ -1,0 +1,137 @@
+"""An open pipeline with its AU order, as a command line asks for it, and what it does to a list of pictures."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from of3.engines import host, machine
+from of3.engines.base import EngineFailed, EngineUnavailable
+from of3.engines.bundle import Bundle
+from of3.engines.open import precision_for
+from of3.engines.workers import WorkerDied
+from of3.runtime.logs.journal import Item
+from of3.runtime.logs.tables import Chunk
+from of3.runtime.logs.writer import Writer
+from of3.runtime.networks import LANDMARKS
+from of3.runtime.options import Options
+from of3.runtime.pipeline import Pipeline
+from of3.runtime.runs.calibrate import Calibration, calibrate, documented
+from of3.runtime.runs.flags import (
+    bundle_of,
+    identity_of,
+    precision_of,
+    saying_how_to_export,
+    settings_of,
+    to_json,
+)
+from of3.runtime.runs.runinfo import made_with
+from of3.runtime.types import Failure, Record, RunBroken, RunError
+
+log = logging.getLogger(__name__)
+
+Message = tuple[int, str]  # logging level, line
+
+
+class Session:
+    """Use as a context manager, from one thread."""
+
+    def __init__(self, options: Options, cores: int = 0):
+        """cores: that it may keep busy, 0 for all.  Raises RunError."""
+        self.options = options
+        bundle = bundle_of(options)
+        try:
+            with saying_how_to_export(options):
+                self.pipeline = Pipeline(bundle, settings_of(options, bundle, cores or host.cores()))
+        except EngineUnavailable as error:
+            raise RunError(str(error)) from error
+
+    def calibration(self, cache: Path) -> Calibration:
+        """The AU order by the reference pictures.  cache: an `au_info.json`, there or not."""
+        options = self.options
+        if options.no_calib:
+            return documented(self.pipeline.bundle.labels.aus, "documented order: --no_calib on")
+        pictures = options.of3_root / "images" / "au"
+        used = cache if options.calib_cache else None
+        found = calibrate(self.pipeline.bundle, pictures, used, options.calib_guard, self.pipeline.au_scores)
+        if found.made_from is None or found.ambiguous:
+            log.warning("AU order: %s", found.note)
+        return found
+
+    def identity(self, au_to_index: Mapping[int, int]) -> dict[str, Any]:
+        """What makes the rows: a run of another identity may not go on with this one."""
+        found = identity_of(to_json(self.options), self.pipeline.bundle.digest)
+        return {**found, "au": {str(au): index for au, index in au_to_index.items()}}
+
+    def made_with(self) -> dict[str, Any]:
+        return made_with(self.pipeline)
+
+    def write_all(
+        self,
+        items: Iterable[Item],
+        au_to_index: Mapping[int, int],
+        writer: Writer,
+        add: Callable[[Chunk], None],
+    ) -> Iterator[Record | Failure]:
+        """Each picture's result, in order, once its own files are written and `add` was given its rows.
+
+        Raises RunBroken: no engine, or a thread, is left to go on.
+        """
+        pictures = ((item, item.path) for item in items)
+        try:
+            for item, result in self.pipeline.run_keyed(pictures, au_to_index):
+                add(writer.write(result, item))
+                yield result
+        except EngineFailed as error:
+            raise RunBroken(f"the engine failed and none is left to go on: {error}") from error
+        except WorkerDied as error:
+            raise RunBroken(f"{error}: the rows so far are written, --resume on goes on from there") from error
+
+    def messages(self) -> list[Message]:
+        """A line per model for what runs and why nothing better does; then what else the user should know."""
+        pipeline, options = self.pipeline, self.options
+        return [
+            *((logging.WARNING, conflict) for conflict in machine.conflicts()),
+            *_on_engines(pipeline, options),
+            *_on_bundle(pipeline.bundle, options),
+        ]
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pipeline.close()
+
+
+def tell(messages: Iterable[Message]) -> None:
+    for level, line in messages:
+        log.log(level, "%s", line)
+
+
+def _on_engines(pipeline: Pipeline, options: Options) -> Iterator[Message]:
+    networks = pipeline.networks
+    for model, engine in networks.engines.items():
+        lesser = "".join(f"; not {refusal.engine}: {refusal.reason}" for refusal in engine.refusals)
+        _, why = precision_for(pipeline.bundle, model, precision_of(options))
+        noted = f" ({why})" if why and not networks.is_on_cpu(model) else ""
+        yield logging.WARNING if lesser else logging.INFO, f"{model}: {engine.name}{noted}{lesser}"
+    if all(networks.is_on_cpu(model) for model in networks.engines):
+        yield logging.INFO, "--amp, --dtype and --tf32 do not apply on the CPU: everything runs in fp32"
+
+
+def _on_bundle(bundle: Bundle, options: Options) -> Iterator[Message]:
+    labels = bundle.labels
+    measured = labels.gaze_measured
+    if options.gaze_order == "seed" and measured and measured != labels.gaze:
+        yield (
+            logging.WARNING,
+            f"the first gaze output is written as {labels.gaze[0]}, but the mirror test of the export says it "
+            f"is {measured[0]}: pass --gaze_order measured to write it so",
+        )
+    if options.gaze_order == "measured" and not measured:
+        order = ", ".join(labels.gaze)
+        yield logging.WARNING, f"--gaze_order measured: the export could not tell, the order stays {order}"
+    if options.landmarks and LANDMARKS not in bundle.models:
+        yield logging.WARNING, "no landmarks: the bundle was made without Landmark_98.pkl or Landmark_68.pkl"
+    if bundle.is_stand_in:
+        yield logging.WARNING, "STAND-IN WEIGHTS: the numbers mean nothing about faces"

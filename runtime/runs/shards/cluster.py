@@ -1,0 +1,279 @@
+"""Workers that are actors of a Ray cluster: one a GPU, or one a core of a machine without.
+
+Ray Core only, and none of its retries: what a lost worker means is for `dispatch` to say.  Input and log folder
+are on a file system that every machine shares; the bundle is, or comes through Ray's object store, once each.
+"""
+
+import os
+import secrets
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from of3.engines.bundle import BundleError, read_bundle
+from of3.engines.host import room_for
+from of3.runtime.logs.counts import Counts
+from of3.runtime.options import Options
+from of3.runtime.runs.interruption import Interruption
+from of3.runtime.runs.progress import follow
+from of3.runtime.runs.shards.local import WORKER_BYTES
+from of3.runtime.runs.shards.plan import Plan, publish_folder, unique
+from of3.runtime.runs.shards.pool import WorkerLost, WorkerReady
+from of3.runtime.runs.shards.results import Task
+from of3.runtime.runs.shards.work import ShardSession
+from of3.runtime.settings import MAX_PIXELS_VARIABLE
+from of3.runtime.types import RunBroken, RunError
+
+INSTALL = "pip install 'of3[ray]'"
+OWN_STORE_BYTES = 256 << 20  # of a cluster of this run's own: nothing but the bundle goes through it
+CONNECT_WITHIN_S = 10.0
+Files = Mapping[str, bytes]  # by path below a folder
+
+
+def import_ray(is_own_cluster: bool = False) -> Any:
+    """Ray, which reports nothing to anybody.  Raises RunError naming the extra to install.
+
+    A cluster of this run's own listens on every interface, as Ray does, but only to who has its token.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    if is_own_cluster and "RAY_AUTH_MODE" not in os.environ:
+        os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
+    try:
+        import ray
+    except ImportError as error:
+        raise RunError(f"--executor ray: Ray cannot be imported ({error}): {INSTALL}") from error
+    return ray
+
+
+class RayPool:
+    """Contract: `of3.runtime.runs.shards.pool.WorkerPool`.  Connected to a cluster, or with one of its own."""
+
+    def __init__(self, options: Options, interruption: Interruption):
+        """Raises RunError: no Ray, no cluster, no machine in it that can work."""
+        self._options = options
+        where = options.ray_address or os.environ.get("RAY_ADDRESS") or "local"
+        self._ray = import_ray(is_own_cluster=where == "local")
+        self._connect(where)
+        interruption.arm()  # Ray has set handlers of its own
+        machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        self._needs = needs_of(machines, options)
+        self.size = len(self._needs)
+        self._shipped = None
+        if len(machines) > 1:
+            self._shipped = self._ray.put(bundle_files(options))
+
+    def _connect(self, where: str) -> None:
+        own = {"include_dashboard": False, "object_store_memory": OWN_STORE_BYTES}
+        try:
+            check_answers(where)
+            self._ray.init(where, logging_level="ERROR", **(own if where == "local" else {}))
+        except (OSError, ValueError, RuntimeError) as error:
+            raise RunError(
+                f"--executor ray: {where}: {error}: start a cluster with `ray start --head` and pass its "
+                "--ray_address, or neither for one of this run's own"
+            ) from error
+
+    def start_worker(self, plan: Plan, index: int) -> "RayWorker":
+        actor = self._ray.remote(Actor).options(
+            **self._needs[index],
+            max_restarts=0,
+            max_task_retries=0,
+            max_concurrency=2,  # to be asked how far it is, or to stop, while it works
+            runtime_env={"env_vars": {MAX_PIXELS_VARIABLE: str(self._options.max_pixels)}},
+        )
+        cores = max(1, int(self._needs[index]["num_cpus"]))
+        digest = read_bundle(self._options.bundle).digest
+        return RayWorker(self._ray, actor.remote(self._options, plan, cores, digest, [self._shipped]))
+
+    def __enter__(self) -> "RayPool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ray.shutdown()
+
+
+def check_answers(where: str) -> None:
+    """Raise OSError where nothing listens at HOST:PORT, or where Ray noted the last cluster of this machine.
+
+    Ray itself would wait for ever.
+    """
+    noted = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"  # noqa: S108 - Ray's
+    if where == "auto":
+        where = os.environ.get("RAY_ADDRESS") or (noted.read_text().strip() if noted.exists() else "")
+    host, _, port = where.rpartition(":")
+    if host and port.isdecimal():
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_WITHIN_S):
+            pass
+
+
+def needs_of(machines: Sequence[Mapping[str, float]], options: Options) -> list[dict[str, float]]:
+    """Resources of the machines -> what each worker is to have.  Raises RunError where there is room for none.
+
+    Without --workers one a GPU, with its share of the machine's cores; on machines without, one a core.
+    """
+    gpus = options.device == "cuda" and any(machine.get("GPU") for machine in machines)
+    if options.workers:
+        total, most = (sum(m.get(kind, 0.0) for m in machines) for kind in ("CPU", "GPU"))
+        least = min((m["CPU"] for m in machines if m.get("CPU")), default=1.0)
+        cpus = float(max(1, min(int(total / options.workers), int(least))))
+        need = {"num_cpus": cpus, "num_gpus": 1.0} if gpus and most >= options.workers else {"num_cpus": cpus}
+        return [need] * options.workers
+    needs: list[dict[str, float]] = []
+    for machine in machines:
+        cpus, count = int(machine.get("CPU", 0)), int(machine.get("GPU", 0)) if gpus else 0
+        if count:
+            needs += [{"num_cpus": float(cpus // count), "num_gpus": 1.0}] * count
+        elif cpus:
+            workers = room_for(cpus, WORKER_BYTES, machine.get("memory"))
+            needs += [{"num_cpus": float(cpus // workers)}] * workers
+    if not needs:
+        raise RunError("--executor ray: no machine of the cluster has a GPU or a CPU to give: see `ray status`")
+    return needs
+
+
+class RayWorker:
+    """Contract: `of3.runtime.runs.shards.pool.Worker`."""
+
+    def __init__(self, ray: Any, actor: Any):
+        self._ray, self._actor = ray, actor
+        self.ready: Future[WorkerReady] = self._future(actor.open.remote())
+        self._counts, self._asked = Counts(), Future[Counts]()
+
+    def run(self, task: Task) -> "Future[Counts]":
+        self._counts, self._asked = Counts(), self._future(self._actor.counts.remote())
+        return self._future(self._actor.run.remote(task))
+
+    def _future(self, reference: Any) -> "Future[Any]":
+        """Ray's, with the errors a worker's has."""
+        errors, future = self._ray.exceptions, Future[Any]()
+
+        def settle(theirs: "Future[Any]") -> None:
+            try:
+                future.set_result(theirs.result())
+            except errors.RayActorError as error:
+                future.set_exception(WorkerLost(reason_of(str(error))))
+            except errors.RayTaskError as error:
+                future.set_exception(
+                    error.cause if isinstance(error.cause, Exception) else WorkerLost(str(error))
+                )
+            except errors.RayError as error:
+                future.set_exception(WorkerLost(reason_of(str(error))))
+
+        reference.future().add_done_callback(settle)
+        return future
+
+    def counts(self) -> Counts:
+        """As it was when last it answered: nobody waits for it."""
+        if self._asked.done() and self._asked.exception() is None:
+            self._counts, self._asked = self._asked.result(), self._future(self._actor.counts.remote())
+        return self._counts
+
+    def stop(self) -> None:
+        self._actor.stop.remote()
+
+    def close(self) -> None:
+        self._ray.kill(self._actor)
+
+
+def reason_of(message: str) -> str:
+    """Ray's pages about a lost actor -> how it ended."""
+    for line in message.splitlines():
+        if line.strip().startswith("The actor died"):
+            first = line.strip()
+            exit_ = message.partition("Worker exit detail:")[2].strip().splitlines()
+            return f"{first} {exit_[0]}" if exit_ else first
+    return message.strip().splitlines()[0] if message.strip() else "the actor died"
+
+
+class Actor:
+    """What runs in an actor: a session that takes part, and a thread beside it that answers."""
+
+    def __init__(self, options: Options, plan: Plan, cores: int, digest: str, shipped: Sequence[Any]):
+        self._options, self._plan, self._cores = options, plan, cores
+        self._digest, self._shipped = digest, shipped
+        self._interruption = Interruption(())
+        self._counts = Counts()
+        self._session: ShardSession | None = None
+
+    def open(self) -> WorkerReady:
+        options = located(self._options, self._digest, self._fetch)
+        try:
+            self._session = ShardSession(options, self._plan, self._cores, self._options)
+        except RunBroken as error:
+            raise WorkerLost(str(error)) from error
+        return self._session.ready()
+
+    def _fetch(self) -> Files:
+        (reference,) = self._shipped
+        if reference is None:
+            raise RunError(f"{self._options.bundle}: not there on this machine")
+        files: Files = import_ray().get(reference)
+        return files
+
+    def run(self, task: Task) -> Counts:
+        assert self._session is not None
+        self._counts = Counts()
+        try:
+            counts = follow(self._session.run_task(task, self._interruption.until), self._tell)
+        except RunBroken as error:
+            raise WorkerLost(str(error)) from error
+        self._counts = Counts()
+        return counts
+
+    def _tell(self, counts: Counts) -> None:
+        self._counts = counts.copy()  # the thread beside reads it
+
+    def counts(self) -> Counts:
+        return self._counts
+
+    def stop(self) -> None:
+        self._interruption.note(signal.SIGTERM)
+
+
+def bundle_files(options: Options) -> dict[str, bytes]:
+    """The bundle and the reference pictures; no plans, which are only ever opened where they were built."""
+    bundle, pictures = options.bundle, options.of3_root / "images" / "au"
+    found = {f"bundle/{path.name}": path.read_bytes() for path in bundle.iterdir() if path.is_file()}
+    names = pictures.glob("*.png") if pictures.is_dir() else []
+    return found | {f"root/images/au/{path.name}": path.read_bytes() for path in names}
+
+
+def located(options: Options, digest: str, fetch: Callable[[], Files]) -> Options:
+    """The options with a bundle that is there on this machine and has this digest.  Raises RunError.
+
+    Files that are fetched are kept in the temporary folder, once a machine.
+    """
+    if options.bundle.exists():
+        return _checked(options, digest)
+    owner = os.getuid() if hasattr(os, "getuid") else 0
+    place = Path(tempfile.gettempdir()) / f"of3-bundles-{owner}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    final = place / digest
+    with FileLock(place / f"{digest}.lock"):
+        if not final.exists():
+            temporary = place / unique("writing")
+            for name, content in fetch().items():
+                path = temporary / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            publish_folder(temporary, final)
+    return _checked(replace(options, bundle=final / "bundle", of3_root=final / "root"), digest)
+
+
+def _checked(options: Options, digest: str) -> Options:
+    try:
+        found = read_bundle(options.bundle).digest
+    except BundleError as error:
+        raise RunError(str(error)) from error
+    if found != digest:
+        raise RunError(
+            f"{options.bundle}: got a bundle of digest {found}, want {digest}, as where the run began"
+        )
+    return options

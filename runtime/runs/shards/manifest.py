@@ -1,0 +1,79 @@
+"""Which pictures a run is of, in shards.
+
+`manifest.tsv` has a line a picture: shard, size, mtime_ns, place (see `names.stems`), path relative to the
+input folder, backslash and newline escaped.  `shards.tsv` has a line of fixed length a shard: its first byte
+there, its pictures, the sha256 of its lines; so that one shard is read, and checked, without the others.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from of3.runtime.logs.files import synced
+from of3.runtime.logs.journal import Item, Stamp, escaped, plain
+from of3.runtime.types import RunError
+
+FILE, INDEX = "manifest.tsv", "shards.tsv"
+COLUMNS = b"shard\tsize\tmtime_ns\tplace\tpath\n"
+INDEX_LINE = "{:020d}\t{:010d}\t{}\n"
+INDEX_LINE_BYTES = len(INDEX_LINE.format(0, 0, "0" * 64))
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """pictures: in all shards.  sha256: of the index, which holds the digests of everything else."""
+
+    pictures: int
+    shards: int
+    sha256: str
+
+
+def write_manifest(folder: Path, root: str, items: Iterable[Item], shard_size: int) -> Manifest:
+    """Items in their order -> both files, on the disk.  Nothing of an item is kept."""
+    beginning, pictures, shards, digest = len(os.path.join(root, "")), 0, 0, hashlib.sha256()
+    with synced(folder / FILE) as manifest, synced(folder / INDEX) as index:
+        manifest.write(COLUMNS)
+        for shard, group in groupby(enumerate(items), lambda numbered: numbered[0] // shard_size):
+            lines = [_line(shard, item, beginning) for _, item in group]
+            content = b"".join(lines)
+            entry = INDEX_LINE.format(manifest.tell(), len(lines), hashlib.sha256(content).hexdigest())
+            manifest.write(content)
+            index.write(entry.encode())
+            digest.update(entry.encode())
+            pictures, shards = pictures + len(lines), shard + 1
+    return Manifest(pictures, shards, digest.hexdigest())
+
+
+def _line(shard: int, item: Item, beginning: int) -> bytes:
+    stamp = item.stamp
+    numbers = b"%d\t%d\t%d\t%d\t" % (shard, stamp.size, stamp.mtime_ns, item.stem_index)
+    return numbers + escaped(item.path[beginning:]) + b"\n"
+
+
+def read_shard(folder: Path, root: str, shard: int) -> list[Item]:
+    """The pictures of a shard, in order.  Raises RunError: they are not those the index says."""
+    with (folder / INDEX).open("rb") as index:
+        index.seek(shard * INDEX_LINE_BYTES)
+        start, count, want = index.read(INDEX_LINE_BYTES).decode().split()
+    with (folder / FILE).open("rb") as manifest:
+        manifest.seek(int(start))
+        lines = [manifest.readline() for _ in range(int(count))]
+    if hashlib.sha256(b"".join(lines)).hexdigest() != want:
+        raise RunError(
+            f"{folder / FILE}: shard {shard} was changed: make it anew with `of3 manifest --override`"
+        )
+    return [_item(line, root) for line in lines]
+
+
+def _item(line: bytes, root: str) -> Item:
+    _, size, mtime_ns, place, path = line.removesuffix(b"\n").split(b"\t", 4)
+    return Item(os.path.join(root, plain(path)), Stamp(int(size), int(mtime_ns)), int(place))
+
+
+def index_sha256(folder: Path) -> str:
+    """As `Manifest.sha256`."""
+    with (folder / INDEX).open("rb") as index:
+        return hashlib.file_digest(index, "sha256").hexdigest()

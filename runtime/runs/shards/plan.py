@@ -1,0 +1,194 @@
+"""What a run by many processes agrees on: `<logs>/openface3/plan`, made once, then only read.
+
+plan.json                the folder, its shards, what becomes of rows that are there
+manifest.tsv, shards.tsv the pictures (see `manifest`)
+run/identity.json        what makes the rows, by whoever opened a session first
+parts/                   what is done (see `parts`)
+merge.json               how far the merge is (see `merge`)
+"""
+
+import json
+import os
+import platform
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from of3.runtime.logs.files import replace_text, sync, synced
+from of3.runtime.logs.folder import Mode
+from of3.runtime.logs.journal import Item
+from of3.runtime.runs.listing import FileListing
+from of3.runtime.runs.runinfo import now
+from of3.runtime.runs.shards import manifest
+from of3.runtime.types import RunError
+
+FOLDER, FILE, PIN, MERGE = "plan", "plan.json", "identity.json", "merge.json"
+MERGED = "merged"  # the last stage of a merge
+FORMAT, REVISION = "of3-plan", 1
+OLD, WRITING = "plan.old", "plan.writing"
+MOST_IN_SHARD, LEAST_IN_SHARD = 1000, 16  # a shard that is lost costs seconds; one begun, some milliseconds
+SHARDS_A_WORKER = 8  # so that the last ones end at about the same time
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    folder: Path
+    root: str  # the folder of pictures, and the beginning of every path
+    images: int  # found there
+    skipped: int  # of them had their row already
+    pictures: int  # to be done: in the manifest
+    shard_size: int
+    shards: int
+    manifest: str  # sha256 of shards.tsv
+    mode: Mode  # what becomes of rows that are there
+    made: str  # UTC, ISO 8601
+    identity: Mapping[str, Any]  # what makes the rows, as far as known when it was made
+
+    def items(self, shard: int) -> list[Item]:
+        """The pictures of a shard.  Raises RunError."""
+        return manifest.read_shard(self.folder, self.root, shard)
+
+    def size(self, shard: int) -> int:
+        return min(self.shard_size, self.pictures - shard * self.shard_size)
+
+    def pinned(self) -> dict[str, Any] | None:
+        """What makes the rows: `identity`, every flag, and au_info.json; None before the first session."""
+        path = self.folder / "run" / PIN
+        return json.loads(path.read_text("utf-8")) if path.exists() else None
+
+    def pin(self, document: Mapping[str, Any]) -> None:
+        """Settle it, unless another did."""
+        temporary = self.temporary("pin")
+        temporary.mkdir()
+        replace_text(temporary / PIN, json.dumps(document, indent=2) + "\n")
+        sync(temporary / PIN)
+        publish_folder(temporary, self.folder / "run")
+
+    def merging(self) -> dict[str, Any]:
+        """How far the merge is: its `stage`, and what it needs to go on; empty before it began."""
+        path = self.folder / MERGE
+        return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether the logs hold all rows of the plan."""
+        return self.merging().get("stage") == MERGED
+
+    def temporary(self, name: str) -> Path:
+        """A name in the plan's folder that no other process takes."""
+        place = self.folder / "writing"
+        place.mkdir(exist_ok=True)
+        return place / unique(name)
+
+
+def unique(name: str) -> str:
+    return f"{name}.{platform.node()}.{os.getpid()}.{secrets.token_hex(4)}"
+
+
+def publish_folder(temporary: Path, final: Path) -> None:
+    """Put a folder in its place, whole, unless one is there; of several processes the first wins."""
+    try:
+        temporary.rename(final)
+    except OSError:
+        if not final.exists():
+            raise
+        shutil.rmtree(temporary)
+    else:
+        sync(final.parent)
+
+
+def make_plan(
+    logs: Path, listing: FileListing, root: str, shard_size: int, mode: Mode, identity: Mapping[str, Any]
+) -> Plan:
+    """The pictures of a listing that have no row yet -> a plan in a temporary folder beside its place.
+
+    logs: `<logs>/openface3`, which is there.
+    """
+    folder = logs / WRITING / unique(FOLDER)
+    folder.mkdir(parents=True)
+    listed = manifest.write_manifest(folder, root, listing.items(), shard_size)
+    plan = Plan(
+        folder=folder,
+        root=root,
+        images=listed.pictures + listing.skipped,
+        skipped=listing.skipped,
+        pictures=listed.pictures,
+        shard_size=shard_size,
+        shards=listed.shards,
+        manifest=listed.sha256,
+        mode=mode,
+        made=now().isoformat(timespec="seconds"),
+        identity=identity,
+    )
+    fields = {name: value for name, value in asdict(plan).items() if name != "folder"}
+    with synced(folder / FILE) as file:
+        file.write(json.dumps({"format": FORMAT, "revision": REVISION, **fields}, indent=2).encode() + b"\n")
+    return plan
+
+
+def size_of_shards(asked: int, images: int, workers: int) -> int:
+    """Pictures of a shard.  asked: 0 for as many as suit `workers` that share the images."""
+    fair = -(-images // (workers * SHARDS_A_WORKER))
+    return asked or max(LEAST_IN_SHARD, min(MOST_IN_SHARD, fair))
+
+
+def find_plan(logs: Path) -> Plan | None:
+    """The plan of a log folder.  Raises RunError: none of this version."""
+    folder = logs / FOLDER
+    if (logs / OLD).exists() and not folder.exists():
+        (logs / OLD).rename(folder)  # a killed process was about to replace it
+    if not folder.exists():
+        return None
+    try:
+        document = json.loads((folder / FILE).read_text("utf-8"))
+        if (document.pop("format"), document.pop("revision")) != (FORMAT, REVISION):
+            raise ValueError
+        return Plan(**{**document, "folder": folder, "mode": Mode(**document["mode"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{folder}: not a plan of this version: remove it, or pass another --logs") from error
+
+
+def clear(logs: Path) -> None:
+    """Take away plans that were never put in their place."""
+    for name in (OLD, WRITING):
+        shutil.rmtree(logs / name, ignore_errors=True)
+
+
+def publish(temporary: Path, logs: Path) -> Plan:
+    """Put a plan in its place unless one is there; the one that is there then."""
+    publish_folder(temporary, logs / FOLDER)
+    plan = find_plan(logs)
+    assert plan is not None
+    return plan
+
+
+def replace_plan(logs: Path, temporary: Path) -> Plan:
+    """Put a new plan in the old one's place; killed in between, one of the two is there."""
+    old, final = logs / OLD, logs / FOLDER
+    if final.exists():
+        final.rename(old)
+    plan = publish(temporary, logs)
+    clear(logs)
+    return plan
+
+
+def unfinished(logs: Path) -> Plan | None:
+    """A plan of which not all rows are in the logs."""
+    plan = find_plan(logs)
+    return None if plan is None or plan.is_merged else plan
+
+
+def end_plan(logs: Path, is_overridden: bool) -> None:
+    """Before a run of one process.  Raises RunError: rows of a plan that is under way would come twice."""
+    plan = unfinished(logs) if (logs / FOLDER).exists() else None
+    if plan is None:
+        return
+    if not is_overridden:
+        raise RunError(
+            f"{plan.folder}: a run by many of {plan.pictures} pictures is under way: go on with its command, "
+            f"or `of3 merge --logs {logs.parent}`, or pass --override to start anew"
+        )
+    shutil.rmtree(plan.folder)

@@ -1,0 +1,57 @@
+"""What an executor has to offer: workers that do tasks, and may be lost at any moment."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from of3.runtime.logs.counts import Counts
+from of3.runtime.runs.session import Message
+from of3.runtime.runs.shards.plan import Plan
+from of3.runtime.runs.shards.results import Task
+
+
+class WorkerLost(Exception):
+    """A worker ended in the midst of its work, and how."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReady:
+    """What a worker says once it can work."""
+
+    messages: Sequence[Message]  # for the user
+    made: Mapping[str, Any]  # `runinfo.made_with`
+
+
+class Worker(Protocol):
+    """One session in a process of its own.  Futures raise WorkerLost, or RunError as `ShardSession` does."""
+
+    @property
+    def ready(self) -> "Future[WorkerReady]": ...
+
+    def run(self, task: Task) -> "Future[Counts]":
+        """Do a task; how much of it was done: less after `stop`, or where others did it."""
+
+    def counts(self) -> Counts:
+        """Of the task it is at, so far."""
+
+    def stop(self) -> None:
+        """Let the task under way end early, with what is done of it written."""
+
+    def close(self) -> None:
+        """End the worker, whatever it is at."""
+
+
+class WorkerPool(Protocol):
+    """Use as a context manager."""
+
+    @property
+    def size(self) -> int:
+        """Workers at a time."""
+
+    def start_worker(self, plan: Plan, index: int) -> Worker:
+        """A new worker; index: 0 to size - 1, one at a time for each."""
+
+    def __enter__(self) -> "WorkerPool": ...
+
+    def __exit__(self, *_: object) -> None: ...

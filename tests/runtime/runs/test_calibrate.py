@@ -1,0 +1,125 @@
+import json
+import shutil
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from of3.engines.bundle import read_bundle
+from of3.runtime.pipeline import Pipeline
+from of3.runtime.runs.calibrate import (
+    METHOD_ASSIGNMENT,
+    METHOD_DOCUMENTED,
+    Identity,
+    assign,
+    calibrate,
+    decide,
+    read_cache,
+    to_document,
+)
+
+AUS = (1, 2, 4)
+DECISIVE = np.array([[0.1, 0.9, 0.2], [0.8, 0.1, 0.3], [0.1, 0.2, 0.7]], np.float32)
+AMBIGUOUS = np.array([[0.9, 0.1, 0.1], [0.1, 0.8, 0.85], [0.1, 0.4, 0.8]], np.float32)
+PERMUTED = {26: 0, 4: 1, 1: 2, 12: 3, 2: 4, 9: 5, 6: 6, 25: 7}
+
+
+def identity(guard=True, bundle="b"):
+    return Identity(bundle, {"au_1.png": "x"}, guard)
+
+
+def test_the_assignment_is_the_best_of_all():
+    for seed in range(20):
+        matrix = np.random.default_rng(seed).normal(size=(5, 5))
+        best = max(permutations(range(5)), key=lambda p: sum(matrix[r, c] for r, c in enumerate(p)))
+        assert assign(matrix) == best
+
+
+def test_the_assignment_is_not_the_greedy_one():
+    assert assign(np.array([[0.9, 0.8], [0.85, 0.1]])) == (1, 0)
+
+
+def test_a_decisive_matrix_is_adopted():
+    found = decide(DECISIVE, AUS, identity())
+    assert found.au_to_index == {1: 1, 2: 0, 4: 2}
+    assert found.method == METHOD_ASSIGNMENT
+    assert found.score == pytest.approx(2.4)
+    assert found.row_margins == pytest.approx([0.7, 0.5, 0.5])
+    assert not found.ambiguous
+
+
+def test_an_ambiguous_matrix_keeps_the_documented_order_and_names_the_picture():
+    found = decide(AMBIGUOUS[:, ::-1], AUS, identity())
+    assert found.au_to_index == {1: 0, 2: 1, 4: 2}
+    assert found.method == METHOD_DOCUMENTED
+    assert found.ambiguous == ["au_2.png"]
+    assert "au_2.png" in found.note
+    assert found.row_margins[1] == pytest.approx(0.0)
+
+
+def test_without_the_guard_the_originals_rule_is_used():
+    found = decide(AMBIGUOUS[:, ::-1], AUS, identity(guard=False))
+    assert found.au_to_index == {1: 2, 2: 1, 4: 0}
+    assert "calib_guard off" in found.note
+
+
+@pytest.mark.parametrize("matrix", [DECISIVE, AMBIGUOUS])
+@pytest.mark.parametrize("guard", [True, False])
+def test_au_info_reads_back_what_was_written(tmp_path, matrix, guard):
+    found = decide(matrix, AUS, identity(guard))
+    path = tmp_path / "au_info.json"
+    path.write_text(json.dumps(to_document(found, AUS)))
+    assert read_cache(path, identity(guard), AUS) == found
+
+
+def test_au_info_has_the_fields_scripts_read():
+    document = to_document(decide(DECISIVE, AUS, identity()), AUS)
+    assert document["source"] == "openface3"
+    assert document["order"] == [1, 2, 4]
+    assert document["names"] == ["AU1", "AU2", "AU4"]
+    assert {"method", "map_au_to_idx", "matrix", "row_margins", "score", "au_order"} <= set(
+        document["calibration"]
+    )
+
+
+@pytest.mark.parametrize(
+    "other", [identity(bundle="c"), identity(guard=False), Identity("b", {"au_1.png": "y"}, True)]
+)
+def test_a_cache_of_another_identity_is_not_used(tmp_path, other):
+    path = tmp_path / "au_info.json"
+    path.write_text(json.dumps(to_document(decide(DECISIVE, AUS, identity()), AUS)))
+    assert read_cache(path, other, AUS) is None
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"calibration": {"map_au_to_idx": {"1": 0}}}', "null"])
+def test_a_file_that_is_no_cache_is_not_used(tmp_path, text):
+    path = tmp_path / "au_info.json"
+    path.write_text(text)
+    assert read_cache(path, identity(), AUS) is None
+
+
+def measured(root, guard=True):
+    with Pipeline.open(root / "weights" / "of3_bundle") as pipeline:
+        return calibrate(pipeline.bundle, root / "images" / "au", None, guard, pipeline.au_scores)
+
+
+def test_permuted_prototypes_are_found_on_the_real_graph(permuted_root):
+    found = measured(permuted_root)
+    assert found.method == METHOD_ASSIGNMENT
+    assert found.au_to_index == PERMUTED
+
+
+def test_the_documented_order_is_found_on_the_real_graph(standin_root):
+    assert list(measured(standin_root).au_to_index.values()) == list(range(8))
+
+
+@pytest.mark.parametrize("damage", ["missing", "unreadable"])
+def test_a_picture_that_cannot_be_read_means_the_documented_order(standin_root, tmp_path, damage):
+    shutil.copytree(standin_root / "images" / "au", tmp_path / "au")
+    path = tmp_path / "au" / "au_9.png"
+    path.unlink() if damage == "missing" else path.write_text("no picture")
+    bundle = read_bundle(standin_root / "weights" / "of3_bundle")
+    found = calibrate(bundle, tmp_path / "au", None, True, lambda images: pytest.fail("measured"))
+    assert found.method == METHOD_DOCUMENTED
+    assert found.made_from is None
+    assert "au_9.png" in found.note

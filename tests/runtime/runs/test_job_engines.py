@@ -1,0 +1,188 @@
+"""`of3 run`: which engine runs, what is said of it, and run.json."""
+
+import csv
+import json
+import logging
+
+import pytest
+
+from of3.engines import host
+from of3.engines.base import EngineFailed
+from of3.engines.fallback import Candidate, Fallback
+from of3.engines.registry import KINDS
+from of3.runtime import networks
+from of3.runtime.networks import MULTITASK
+from of3.runtime.pipeline import Pipeline
+from of3.runtime.settings import Settings
+
+no_gpu = pytest.mark.skipif(host.has_nvidia_device(), reason="this machine has a GPU")
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def info(out):
+    return json.loads((out / "run.json").read_text())
+
+
+@no_gpu
+def test_one_line_a_model_with_every_refusal(run, caplog):
+    caplog.set_level(logging.INFO)
+    run("--landmarks", "on")
+    for model in ("multitask", "detector", "landmarks"):
+        (line,) = (text for text in caplog.messages if text.startswith(f"{model}: onnxruntime"))
+        assert "CPU fp32; not tensorrt: " in line
+        assert "; not cuda: " in line
+
+
+def test_on_the_cpu_there_is_nothing_to_refuse(run, caplog):
+    caplog.set_level(logging.INFO)
+    run("--device", "cpu")
+    (line,) = (text for text in caplog.messages if text.startswith("multitask: "))
+    assert line.endswith("CPU fp32")
+
+
+@no_gpu
+@pytest.mark.parametrize(
+    "flags", [["--require"], ["--engine", "cuda", "--require"], ["--device", "cpu", "--engine", "tensorrt"]]
+)
+def test_a_required_engine_that_is_not_there_is_exit_2(run, out, flags):
+    assert run(*flags) == 2
+    assert not (out / "openface3.csv").exists()
+
+
+@pytest.mark.parametrize("flags", [["--engine", "cpu", "--require"], ["--device", "cpu", "--require"]])
+def test_the_cpu_can_be_required(run, out, flags):
+    assert run(*flags) == 0
+    assert info(out)["engines"]["multitask"]["kind"] == "cpu"
+
+
+def test_run_json_says_what_ran_and_how_it_went(run, out, bundle_folder):
+    run("--batch", "3")
+    found = info(out)
+    assert found["finished"]
+    assert found["counts"] == {
+        "images": 6,
+        "done": 5,
+        "damaged": 0,
+        "skipped": 0,
+        "failed": {"unreadable": 1},
+    }
+    assert found["images_per_s"] > 0
+    assert found["flags"]["batch"] == 3
+    assert found["flags"]["dtype"] == "bf16"
+    assert found["bundle"]["stand_in"]
+    assert len(found["bundle"]["sha256"]) == 64
+    assert found["versions"]["numpy"]
+    assert found["versions"]["of3"]
+    engine = found["engines"]["multitask"]
+    assert engine["runs"].startswith("onnxruntime ")
+    assert engine["precision"] == "fp32"
+    assert {refusal["engine"] for refusal in engine["refused"]} <= {"tensorrt", "cuda"}
+
+
+class Broken:
+    """Runs two batches, then never again."""
+
+    name, max_batch, max_in_flight = "broken", 64, 2
+
+    def __init__(self, engine):
+        self._engine, self._left = engine, 2
+
+    def start(self, batch):
+        self._left -= 1
+        if self._left < 0:
+            raise EngineFailed("the device is lost")
+        return self._engine.start(batch)
+
+    def run(self, batch):
+        return self.start(batch)()
+
+    def close(self):
+        pass
+
+
+def breaking(monkeypatch, has_next):
+    """Let the multitask engine of every pipeline break in its third batch."""
+    opened = networks.open_engine
+
+    def open_engine(bundle, model, choice, share):
+        engine = opened(bundle, model, choice, share)
+        if model != MULTITASK:
+            return engine
+        candidates = [Candidate(KINDS["tensorrt"], "bf16", lambda: Broken(engine))]
+        return Fallback(model, candidates + [Candidate(KINDS["cpu"], "fp32", lambda: engine)] * has_next)
+
+    monkeypatch.setattr(networks, "open_engine", open_engine)
+
+
+def test_an_engine_that_breaks_in_mid_run_loses_no_row(run, out, monkeypatch, caplog):
+    run("--batch", "1", "--no_calib", "on")
+    want = rows(out / "openface3.csv")
+    breaking(monkeypatch, has_next=True)
+    assert run("--batch", "1", "--no_calib", "on", "--override") == 0
+    assert rows(out / "openface3.csv") == want
+    assert "the device is lost; going on from this batch on onnxruntime" in caplog.text
+    engine = info(out)["engines"]["multitask"]
+    assert engine["kind"] == "cpu"
+    assert engine["refused"][-1]["reason"] == "failed in mid-run: the device is lost"
+
+
+def test_when_no_engine_is_left_the_run_ends_with_exit_1(run, out, monkeypatch, caplog):
+    breaking(monkeypatch, has_next=False)
+    assert run("--batch", "1", "--no_calib", "on") == 1
+    assert "none is left to go on: the device is lost" in caplog.text
+    assert not info(out)["finished"]
+
+
+def test_two_slots_keep_the_order(bundle_folder, standin_root, monkeypatch):
+    pictures = sorted(standin_root.glob("images/*.png")) + sorted(standin_root.glob("images/au/*.png"))
+    mixed = [pictures[0], "none.png", *pictures[1:], "gone.png"]
+    with Pipeline.open(bundle_folder) as pipeline:
+        want = [result.source for result in pipeline.run(mixed)]
+    breaking(monkeypatch, has_next=True)
+    with Pipeline.open(bundle_folder, Settings(batch=2)) as pipeline:
+        assert pipeline.networks.max_in_flight(MULTITASK) == 2
+        assert [result.source for result in pipeline.run(mixed)] == want == [str(path) for path in mixed]
+
+
+@pytest.fixture
+def measured(bundle_copy):
+    """A bundle whose export measured this gaze order."""
+
+    def with_order(order):
+        manifest = bundle_copy / "bundle.json"
+        document = json.loads(manifest.read_text())
+        document["labels"]["gaze_measured"] = order
+        manifest.write_text(json.dumps(document))
+        return str(bundle_copy)
+
+    return with_order
+
+
+def test_a_measured_order_that_contradicts_the_logs_is_one_warning(run, measured, caplog, out):
+    bundle = measured(["pitch", "yaw"])
+    run("--bundle", bundle)
+    assert sum("--gaze_order measured" in text for text in caplog.messages) == 1
+    seed = rows(out / "openface3.csv")[1]
+    caplog.clear()
+    run("--bundle", bundle, "--gaze_order", "measured", "--override")
+    assert "mirror test" not in caplog.text
+    swapped = rows(out / "openface3.csv")[1]
+    assert (swapped["pose_yaw"], swapped["pose_pitch"]) == (seed["pose_pitch"], seed["pose_yaw"])
+    assert info(out)["gaze"] == ["pitch", "yaw"]
+    yaw, pitch = (out / "per_image" / "face_0.tsv").read_text().splitlines()[1].split("\t")[:2]
+    assert f"{float(yaw):.3f}" == swapped["pose_yaw"]
+    assert f"{float(pitch):.3f}" == swapped["pose_pitch"]
+
+
+def test_a_measured_order_that_agrees_is_not_mentioned(run, measured, caplog):
+    run("--bundle", measured(["yaw", "pitch"]))
+    assert "mirror test" not in caplog.text
+
+
+def test_asking_for_an_order_that_was_not_measured_is_a_warning(run, measured, caplog):
+    run("--bundle", measured([]), "--gaze_order", "measured")
+    assert "the export could not tell" in caplog.text

@@ -1,0 +1,250 @@
+"""Runs that end before their time, and what the next one makes of it."""
+
+import csv
+import ctypes
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+
+def rows(out):
+    with (out / "openface3.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def whole(run, out, files):
+    """What a run that nothing disturbs writes."""
+    assert run("--extra_csv", "on") == 0
+    found = files(out)
+    shutil.rmtree(out)
+    return found
+
+
+@contextmanager
+def disturbed(out, number, act):
+    """Let `act` happen in the run's own process once `number` rows are written."""
+
+    def watch():
+        table = out / "openface3.csv"
+        while not ended.is_set():
+            if table.exists() and table.read_bytes().count(b"\n") > number:
+                act()
+                return
+            time.sleep(0.001)
+
+    ended, watcher = threading.Event(), threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+@pytest.fixture
+def longer(aligned):
+    """More pictures than may be at work at once."""
+    for copy in range(200):
+        shutil.copy(aligned / "face_1.png", aligned / f"more_{copy:03d}.png")
+    return len(list(aligned.rglob("*.*")))
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_with_whole_rows_and_resume_completes_it(
+    run, out, caplog, longer, number, status, files
+):
+    assert run("--extra_csv", "on") == 0
+    want = files(out)
+    shutil.rmtree(out)
+    with disturbed(out, 3, lambda: os.kill(os.getpid(), number)):
+        assert run("--extra_csv", "on", "--batch", "1") == status
+    assert 3 <= len(rows(out)) < longer
+    assert not json.loads((out / "run.json").read_text())["finished"]
+    assert "--resume on goes on from there" in caplog.text
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert run("--extra_csv", "on", "--resume", "on") == 0
+    assert files(out) == want
+    counts = json.loads((out / "run.json").read_text())["counts"]
+    assert counts["images"] == longer
+    assert counts["done"] + counts["skipped"] + sum(counts["failed"].values()) == longer
+
+
+def test_resuming_a_finished_run_changes_nothing_and_a_new_picture_is_put_in_its_place(
+    run, out, aligned, whole, files
+):
+    assert run("--extra_csv", "on", "--resume", "on") == 0
+    assert run("--extra_csv", "on", "--resume", "on") == 0
+    assert files(out) == whole
+    shutil.copy(aligned / "face_2.png", aligned / "another.png")
+    assert run("--extra_csv", "on", "--resume", "on") == 0
+    assert [row["file"] for row in rows(out)][:2] == ["another.png", "broken.jpg"]
+    assert len(rows(out)) == 7
+    assert (out / "per_image" / "another.tsv").exists()
+
+
+def test_a_picture_that_changed_is_done_again(run, out, aligned):
+    run()
+    before = {row["file"]: row for row in rows(out)}
+    shutil.copy(aligned / "face_2.png", aligned / "face_1.png")
+    os.utime(aligned / "face_1.png", (1, 1))
+    assert run("--resume", "on") == 0
+    after = {row["file"]: row for row in rows(out)}
+    assert len(rows(out)) == 6
+    assert after["face_1.png"] != before["face_1.png"]
+    assert {**after, "face_1.png": None} == {**before, "face_1.png": None}
+
+
+def test_a_new_picture_takes_no_per_image_file_of_another(run, out, aligned, files):
+    run()
+    before = files(out)
+    (aligned / "a").mkdir()
+    shutil.copy(aligned / "sub" / "au_1.png", aligned / "a" / "face_0.png")
+    assert run("--resume", "on") == 0
+    after = files(out)
+    assert after["per_image/a/face_0.tsv"] == before["per_image/au_1.tsv"]
+    assert {name: after[name] for name in before if name.endswith("0.tsv")} == {
+        name: content for name, content in before.items() if name.endswith("0.tsv")
+    }
+
+
+def test_failed_pictures_are_repeated_when_asked(run, out, aligned):
+    run()
+    shutil.copy(aligned / "face_1.png", aligned / "later.png")
+    good = (aligned / "later.png").read_bytes()
+    status = (aligned / "broken.jpg").stat()
+    (aligned / "broken.jpg").write_bytes(good[: status.st_size])
+    os.utime(aligned / "broken.jpg", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert run("--resume", "on") == 0
+    assert "not a JPEG, PNG" in (out / "errors.tsv").read_text()
+    assert run("--retry_failed", "on") == 0
+    assert "truncated: the PNG ends early" in (out / "errors.tsv").read_text()
+    assert len((out / "errors.tsv").read_text().splitlines()) == 2
+    assert [row["file"] for row in rows(out)][:2] == ["broken.jpg", "face_0.png"]
+    assert len(rows(out)) == 7
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--th_smile", "0.4"], "flags.th_smile was 0.5, is 0.4"),
+        (["--extra_csv", "on"], "flags.extra_csv was False, is True"),
+    ],
+)
+def test_other_flags_are_refused_by_name_unless_overridden(run, out, caplog, flags, named, files):
+    run()
+    before = files(out)
+    assert run("--resume", "on", *flags) == 2
+    assert named in caplog.text
+    assert files(out) == before
+    assert run("--resume", "on", "--override", *flags) == 0
+    assert len(rows(out)) == 6
+
+
+def test_another_bundle_is_refused(run, out, caplog, bundle_copy):
+    run()
+    manifest = bundle_copy / "bundle.json"
+    manifest.write_text(manifest.read_text() + " ")
+    assert run("--resume", "on", "--bundle", str(bundle_copy)) == 2
+    assert "bundle was " in caplog.text
+
+
+def test_rows_without_a_journal_are_not_gone_on_with(run, out, caplog):
+    run()
+    (out / "journal.tsv").unlink()
+    assert run("--resume", "on") == 2
+    assert "has rows but no journal.tsv" in caplog.text
+    assert run() == 0
+    assert len(rows(out)) == 12
+    assert run("--resume", "on") == 0  # of the second run
+    assert len(rows(out)) == 12
+
+
+def test_threads_and_batches_may_change(run, out):
+    run("--batch", "1", "--workers", "1")
+    assert run("--resume", "on", "--batch", "3", "--workers", "2") == 0
+    assert len(rows(out)) == 6
+
+
+def test_logs_removed_in_mid_run_are_one_error_and_not_made_again(run, out, caplog, longer):
+    with disturbed(out, 2, lambda: shutil.rmtree(out)):
+        assert run("--batch", "1", "--help", "off") == 1
+    assert "cannot go on" in caplog.text
+    assert not out.exists()
+
+
+def test_threads_that_die_end_the_run_loudly(run, out, caplog, longer):
+    def kill_all():
+        for thread in threading.enumerate():
+            if thread.name.startswith("of3"):
+                exit_ = ctypes.py_object(SystemExit)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), exit_)
+
+    with disturbed(out, 2, kill_all):
+        assert run("--batch", "1") == 1
+    assert "worker thread" in caplog.text
+    assert run("--resume", "on") == 0
+    assert len(rows(out)) == longer
+
+
+# -- in processes of their own ----------------------------------------------------------------------------
+
+
+def test_killed_at_random_moments_nothing_is_lost_repeated_or_torn(
+    more, standin_root, tmp_path, undisturbed_more, files, command, kills
+):
+    chance = random.Random(0)
+    resuming = command(more, standin_root, tmp_path, "--resume", "on")
+    out = tmp_path / "openface3"
+    killed = 0
+    while killed < 2 * kills:
+        process = subprocess.Popen(resuming, stderr=subprocess.DEVNULL)
+        try:
+            assert process.wait(chance.uniform(0.3, 2.0)) == 0
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            killed += 1
+            continue
+        assert files(out) == undisturbed_more
+        shutil.rmtree(out)
+    subprocess.run(resuming, check=True, capture_output=True)
+    assert files(out) == undisturbed_more
+
+
+def test_a_full_disk_is_one_error_and_the_run_can_be_completed(
+    many, standin_root, tmp_path, undisturbed, files, command
+):
+    """A limit on the size of each file is what a full disk looks like to the one that grows."""
+    limited = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))  # noqa: E731
+    full = command(many, standin_root, tmp_path)
+    done = subprocess.run(full, preexec_fn=limited, capture_output=True, text=True, check=False)
+    out = tmp_path / "openface3"
+    assert done.returncode == 1
+    assert done.stderr.count("cannot go on: [Errno 27] File too large") == 1
+    assert "Traceback" not in done.stderr
+    assert (out / "openface3.csv").read_bytes().endswith(b"\n")
+    assert 10 < len(rows(out)) < 300
+    resuming = command(many, standin_root, tmp_path, "--resume", "on")
+    subprocess.run(resuming, check=True, capture_output=True)
+    assert files(out) == undisturbed
+
+
+def test_the_second_run_on_a_folder_exits_2_at_once(many, standin_root, tmp_path, command):
+    first = subprocess.Popen(command(many, standin_root, tmp_path), stderr=subprocess.DEVNULL)
+    while not (tmp_path / "openface3" / "run.owner").exists():
+        time.sleep(0.01)
+    second = command(many, standin_root, tmp_path)
+    done = subprocess.run(second, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"another run writes here, process {first.pid} on " in done.stderr
+    assert first.wait() == 0

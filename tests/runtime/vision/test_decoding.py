@@ -1,0 +1,106 @@
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import simplejpeg
+
+from of3.runtime import MAX_PIXELS_VARIABLE
+from of3.runtime.types import PictureError
+from of3.runtime.vision.decoding import decode
+
+
+def picture(suffix=".jpg", height=40, width=60):
+    pixels = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
+    return cv2.imencode(suffix, cv2.GaussianBlur(pixels, (9, 9), 3))[1].tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp"])
+def test_a_picture_cut_anywhere_is_truncated(suffix):
+    content = picture(suffix)
+    for eighth in range(1, 8):
+        with pytest.raises(PictureError, match=r"^truncated: the \w+ ends early$"):
+            decode(content[: len(content) * eighth // 8])
+
+
+def test_a_whole_container_of_rubbish_is_damaged():
+    with pytest.raises(PictureError, match="unreadable: damaged JPEG"):
+        decode(b"\xff\xd8" + b"rubbish" * 20 + b"\xff\xd9")
+
+
+def test_a_header_bomb_is_refused_by_its_size(tmp_path, header_bomb):
+    # In a process of its own: OpenCV reads its limit once, and a test before this may have imported it.
+    path = tmp_path / "bomb.png"
+    path.write_bytes(header_bomb(20000, 20000))
+    code = f"from of3.runtime.vision.decoding import decode; decode(open({str(path)!r}, 'rb').read())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "PictureError: too large: want at most 178956970 pixels" in done.stderr
+
+
+def test_exif_orientation_is_applied(with_orientation):
+    content = picture()
+    upright, turned = decode(content).pixels, decode(with_orientation(content, 6)).pixels
+    np.testing.assert_array_equal(turned, np.rot90(upright, -1))
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (40, 60, 4)])
+def test_grey_and_alpha_become_three_channels(shape):
+    pixels = np.full(shape, 77, np.uint8)
+    assert decode(cv2.imencode(".png", pixels)[1].tobytes()).pixels.shape == (40, 60, 3)
+
+
+FORMS = {
+    "4:2:0": [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420],
+    "4:1:1": [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_411],
+    "4:4:4": [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444],
+    "progressive": [cv2.IMWRITE_JPEG_PROGRESSIVE, 1],
+    "restarts": [cv2.IMWRITE_JPEG_RST_INTERVAL, 3],
+    "rough": [cv2.IMWRITE_JPEG_QUALITY, 5],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_jpeg_gives_opencvs_pixels_and_no_damage(form, channels):
+    rng = np.random.default_rng(0)
+    for height, width in ((1, 1), (17, 250), (64, 64), (123, 45)):
+        pixels = rng.integers(0, 256, (height, width, channels), np.uint8)
+        content = cv2.imencode(".jpg", pixels, FORMS[form])[1]
+        decoded = decode(content.tobytes())
+        np.testing.assert_array_equal(decoded.pixels, cv2.imdecode(content, cv2.IMREAD_COLOR))
+        assert not decoded.damage
+
+
+def test_a_damaged_jpeg_is_decoded_as_opencv_does_and_told():
+    content = bytearray(picture(height=200, width=200))
+    middle = len(content) // 2
+    content[middle : middle + 2] = b"\xff\x7f"  # no marker that may stand there
+    decoded = decode(bytes(content))
+    np.testing.assert_array_equal(
+        decoded.pixels, cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    )
+    assert decoded.damage == "Unsupported marker type 0x7f"
+
+
+def cmyk_jpeg():
+    content = simplejpeg.encode_jpeg(
+        np.full((16, 16, 4), 90, np.uint8), colorspace="CMYK", colorsubsampling="444"
+    )
+    assert simplejpeg.decode_jpeg_header(content)[2] in ("CMYK", "YCCK")
+    return content
+
+
+def test_four_channels_are_converted_as_opencv_does():
+    content = cmyk_jpeg()
+    decoded = decode(content)
+    np.testing.assert_array_equal(
+        decoded.pixels, cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    )
+    assert not decoded.damage
+
+
+def test_the_pixel_limit_holds_for_jpegs_before_they_are_decoded(monkeypatch):
+    monkeypatch.setenv(MAX_PIXELS_VARIABLE, "2399")
+    with pytest.raises(PictureError, match="too large: want at most 2399 pixels"):
+        decode(picture(height=40, width=60))

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from of3.engines.bundle import Labels
+from of3.runtime.types import PictureError, RawValues
+from of3.runtime.vision.multitask import estimate, row, softmax
+
+LABELS = Labels(("Neutral", "Happy", "Sad"), (1, 12, 25), ("yaw", "pitch"))
+
+
+def raw(logits=(0.0, 2.0, 1.0), gaze=(0.1, -0.2), au=(0.3, 0.6, 0.9)):
+    return RawValues(*(np.array(values, np.float32) for values in (logits, gaze, au)))
+
+
+def test_softmax_of_large_logits_is_finite():
+    np.testing.assert_allclose(softmax(np.array([1000, 1000], np.float32)), [0.5, 0.5])
+
+
+def test_values_get_their_names():
+    found = estimate(raw(), LABELS, {1: 0, 12: 1, 25: 2})
+    assert found.emotion == "happy"
+    assert sum(found.probabilities.values()) == pytest.approx(1, abs=1e-6)
+    assert found.probabilities["happy"] == pytest.approx(np.exp(2) / (1 + np.e + np.exp(2)), abs=1e-6)
+    assert found.gaze_rad == pytest.approx({"yaw": 0.1, "pitch": -0.2})
+    assert found.aus == pytest.approx({1: 0.3, 12: 0.6, 25: 0.9})
+
+
+def test_gaze_order_is_the_bundles():
+    swapped = Labels(LABELS.emotions, LABELS.aus, ("pitch", "yaw"))
+    assert estimate(raw(), swapped, {}).gaze_rad == pytest.approx({"pitch": 0.1, "yaw": -0.2})
+
+
+def test_the_calibrated_map_is_used():
+    assert estimate(raw(), LABELS, {1: 2, 12: 0, 25: 1}).aus == pytest.approx({1: 0.9, 12: 0.3, 25: 0.6})
+
+
+def test_a_number_that_is_not_finite_is_one_pictures_error():
+    outputs = {
+        "emotion_logits": np.zeros((2, 3), np.float32),
+        "gaze_rad": np.zeros((2, 2), np.float32),
+        "au": np.array([[0, 0, 0], [0, np.nan, 0]], np.float32),
+    }
+    assert row(outputs, 0).au.tolist() == [0, 0, 0]
+    with pytest.raises(PictureError, match="not finite"):
+        row(outputs, 1)
