@@ -5,6 +5,7 @@ they are made anew when the exporter's sources change.
 """
 
 import hashlib
+import inspect
 import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_ROOT = REPOSITORY.parent / "shared" / "data" / "of3_root"
@@ -43,9 +45,12 @@ def one_thread() -> None:
 
 
 def sources_digest() -> str:
-    digest = hashlib.sha256(str(SHARED_ROOT.exists()).encode())
-    for path in [*sorted((REPOSITORY / "export").rglob("*.py")), Path(__file__)]:
+    """Of what roots and bundles are made by."""
+    digest = hashlib.sha256(f"{SHARED_ROOT.exists()} {WIDTH} {PERMUTED}".encode())
+    for path in sorted((REPOSITORY / "export").rglob("*.py")):
         digest.update(path.read_bytes())
+    for maker in (make_standin, make_permuted, write_golden):
+        digest.update(inspect.getsource(maker).encode())
     return digest.hexdigest()
 
 
@@ -101,18 +106,24 @@ def write_golden(root: Path) -> None:
     np.savez(root / "golden.npz", **arrays)
 
 
+def make_roots(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    with ProcessPoolExecutor(2, get_context("spawn"), initializer=one_thread) as pool:
+        made = [pool.submit(make, folder / name) for name, make in MAKERS.items()]
+        for each in made:
+            each.result()
+    (folder / "sources.sha256").write_text(sources_digest())
+
+
 @pytest.fixture(scope="session")
 def roots(tmp_path_factory):
     """Folder that holds `standin` and `permuted`."""
-    folder = Path(os.environ.get("OF3_TEST_ROOT") or tmp_path_factory.mktemp("roots"))
+    folder = Path(os.environ.get("OF3_TEST_ROOT") or tmp_path_factory.mktemp("roots") / "roots")
     stamp = folder / "sources.sha256"
-    if not stamp.exists() or stamp.read_text() != sources_digest():
-        shutil.rmtree(folder, ignore_errors=True)
-        with ProcessPoolExecutor(2, get_context("spawn"), initializer=one_thread) as pool:
-            made = [pool.submit(make, folder / name) for name, make in MAKERS.items()]
-            for each in made:
-                each.result()
-        stamp.write_text(sources_digest())
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):  # several processes run tests
+        if not stamp.exists() or stamp.read_text() != sources_digest():
+            make_roots(folder)
     return folder
 
 

@@ -31,8 +31,8 @@ class RowOptions:
     th_mouth: float = 0.5
     per_image: bool = True
     extra_csv: bool = False
-    emotion_topk: int = 0
-    landmark_formats: tuple[str, ...] = ()  # of "json", "pts"
+    csv_emotion_topk: int = 0
+    landmarks_fmt: str = "json"  # or "pts", "both"
 
     @property
     def layouts(self) -> list[Layout]:
@@ -45,7 +45,7 @@ def table_rows(result: Record | Failure, options: RowOptions) -> list[list[list[
         each = [[failure_row(result)], [[result.source, result.stage, result.reason]], []]
     else:
         damage = [[result.source, "read", f"damaged: {result.damage}"]] if result.damage else []
-        each = [[record_row(result, options)], damage, [full_row(result, options.emotion_topk)]]
+        each = [[record_row(result, options)], damage, [full_row(result, options.csv_emotion_topk)]]
     return each[: len(options.layouts)]
 
 
@@ -54,7 +54,8 @@ def file_texts(record: Record, options: RowOptions) -> dict[str, str]:
     texts = {".tsv": tsv_text(record)} if options.per_image else {}
     if record.landmarks is not None:
         makers = {"json": json_text, "pts": pts_text}
-        texts |= {f".landmarks.{name}": makers[name](record.landmarks) for name in options.landmark_formats}
+        formats = tuple(makers) if options.landmarks_fmt == "both" else (options.landmarks_fmt,)
+        texts |= {f".landmarks.{name}": makers[name](record.landmarks) for name in formats}
     return texts
 
 

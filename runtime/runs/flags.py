@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -39,22 +39,16 @@ def identity_of(flags: Mapping[str, Any], bundle_sha256: str) -> dict[str, Any]:
 
 
 def settings_of(options: Options, bundle: Bundle, cores: int) -> Settings:
-    return Settings(
-        device=options.device,
-        engine=options.engine,
-        require=options.require,
-        precision=precision_of(options),
-        tf32=options.tf32,
-        gaze_order=options.gaze_order,
-        detect=not options.skip_detect,
-        landmarks=options.landmarks and LANDMARKS in bundle.models,
-        detector_resize=options.detector_resize,
-        reject_damaged=options.reject_damaged,
-        batch=options.batch,
-        workers=0 if options.executor else options.workers,
-        parallel_runs=cores,
-        cores=cores,
-    )
+    """What is asked for under the same name, and what follows from several flags."""
+    derived = {
+        "precision": precision_of(options),
+        "detect": not options.skip_detect,
+        "landmarks": options.landmarks and LANDMARKS in bundle.models,
+        "workers": 0 if options.executor else options.workers,
+        "parallel_runs": cores,
+        "cores": cores,
+    }
+    return Settings(**{**_shared(options, Settings), **derived})
 
 
 def precision_of(options: Options) -> str:
@@ -62,15 +56,12 @@ def precision_of(options: Options) -> str:
 
 
 def row_options(options: Options) -> RowOptions:
-    both = ("json", "pts")
-    return RowOptions(
-        th_smile=options.th_smile,
-        th_mouth=options.th_mouth,
-        per_image=options.per_image,
-        extra_csv=options.extra_csv,
-        emotion_topk=options.csv_emotion_topk,
-        landmark_formats=both if options.landmarks_fmt == "both" else (options.landmarks_fmt,),
-    )
+    return RowOptions(**_shared(options, RowOptions))
+
+
+def _shared(options: Options, record: type[Any]) -> dict[str, Any]:
+    """The options that a record has under the same name."""
+    return {each.name: getattr(options, each.name) for each in fields(record) if each.name in FLAGS}
 
 
 def mode_of(options: Options) -> Mode:

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from of3.engines.bundle import read_bundle
+from of3.export.checkpoints import read_mark
 from of3.export.models import LABELS, models_in, multitask
 from of3.export.pictures import draw_face, noise_and_flat, pictures_for, read_pictures
 from of3.export.standin import make_detector, reference_picture, write_root
@@ -25,7 +26,7 @@ def test_the_detector_is_written_with_prefixed_keys_as_the_published_file_may_be
 
 
 def test_heads_have_plausible_ranges(standin_root):
-    network = multitask().make().eval()
+    network = multitask(read_mark(standin_root / "weights").width).make().eval()
     network.load_state_dict(torch.load(standin_root / "weights/MTL_backbone.pth", weights_only=True))
     faces = torch.stack([to_input(multitask(), draw_face(seed), (224, 224)) for seed in range(300, 312)])
     with torch.inference_mode():
@@ -82,5 +83,5 @@ def test_writing_a_root_leaves_torchs_random_state_alone(tmp_path):
     torch.manual_seed(3)
     want = torch.rand(1)
     torch.manual_seed(3)
-    write_root(tmp_path, points=())
+    write_root(tmp_path, points=(), width=0.125)
     assert torch.equal(torch.rand(1), want)

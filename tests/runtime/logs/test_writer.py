@@ -138,14 +138,14 @@ def test_another_header_is_refused_unless_overridden(tmp_path):
 
 def test_files_follow_the_options(tmp_path):
     run_once(tmp_path / "1", RowOptions(per_image=False))
-    assert not (tmp_path / "1" / "per_image").exists()
-    run_once(tmp_path / "2", RowOptions(landmark_formats=("json",)))
+    assert sorted(os.listdir(tmp_path / "1" / "per_image")) == ["a.landmarks.json"]
+    run_once(tmp_path / "2", RowOptions(landmarks_fmt="json"))
     assert sorted(os.listdir(tmp_path / "2" / "per_image")) == ["a.landmarks.json", "a.tsv"]
-    run_once(tmp_path / "3", RowOptions(landmark_formats=("json", "pts")))
+    run_once(tmp_path / "3", RowOptions(landmarks_fmt="both"))
     assert sorted(os.listdir(tmp_path / "3" / "per_image")) == ["a.landmarks.json", "a.landmarks.pts", "a.tsv"]
     points = json.loads((tmp_path / "3" / "per_image" / "a.landmarks.json").read_text())
     assert points == {"points": [[1.0, 1.0], [1.0, 1.0]]}
-    run_once(tmp_path / "4", RowOptions(extra_csv=True, emotion_topk=1))
+    run_once(tmp_path / "4", RowOptions(extra_csv=True, csv_emotion_topk=1))
     assert "happy:0.6543" in (tmp_path / "4" / "openface3_full.csv").read_text()
 
 
