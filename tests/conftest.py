@@ -11,6 +11,7 @@ import shutil
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,7 +92,7 @@ def write_golden(root: Path) -> None:
     from of3.export.pictures import read_pictures
     from of3.export.verify import to_input
 
-    arrays = {}
+    arrays: dict[str, Any] = {}
     pictures = read_pictures(root / "images", 16)[-3:]
     for model in models_in(root / "weights", None):
         module = model.make().eval()

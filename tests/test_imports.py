@@ -66,7 +66,7 @@ def test_arrows_run_one_way():
 
 
 def test_there_is_no_cycle():
-    left = {name: set() for name in modules()}
+    left: dict[str, set[str]] = {name: set() for name in modules()}
     for name, target in arrows():
         left[name].add(target)
     while leaves := [name for name, targets in left.items() if not targets & left.keys()]:
@@ -86,7 +86,7 @@ def imported(path):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
+            assert node.level == 0 and node.module, f"{path}: relative import"
             yield node.module.split(".")[0]
 
 

@@ -24,13 +24,20 @@ def engine(card, bundle_folder):
 class Skewed:
     """An engine whose outputs are off by `by`."""
 
-    name, max_batch = "skewed", 8
+    name, max_batch, max_in_flight = "skewed", 8, 1
 
     def __init__(self, engine, by):
         self._engine, self._by = engine, np.float32(by)
 
     def run(self, batch):
         return {name: value + self._by for name, value in self._engine.run(batch).items()}
+
+    def start(self, batch):
+        outputs = self.run(batch)
+        return lambda: outputs
+
+    def close(self):
+        self._engine.close()
 
 
 def test_fp32_on_the_cpu_passes(card, engine):

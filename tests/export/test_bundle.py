@@ -11,8 +11,8 @@ from of3.export.bundle import BundleExists, check_destination, write_bundle
 from of3.export.cli import main
 
 
-def fill(folder):
-    (folder / "bundle.json").write_text("new")
+def fill(folder, text="new"):
+    (folder / "bundle.json").write_text(text)
 
 
 def fail(folder):
@@ -33,7 +33,7 @@ def test_failing_half_way_leaves_nothing(tmp_path):
 
 
 def test_an_existing_bundle_is_replaced_only_by_a_complete_one(tmp_path):
-    write_bundle(tmp_path / "b", lambda folder: (folder / "bundle.json").write_text("old"))
+    write_bundle(tmp_path / "b", lambda folder: fill(folder, "old"))
     with pytest.raises(KeyboardInterrupt):
         write_bundle(tmp_path / "b", fail)
     assert (tmp_path / "b" / "bundle.json").read_text() == "old"

@@ -9,9 +9,10 @@ from of3.export.checkpoints import load_all, read_mark
 from of3.export.convert import graphs_of
 from of3.export.models import multitask
 from of3.export.networks.multitask import Multitask
-from of3.export.observe import AU_FEATURE, AUTOCAST, SIMILARITY, observe
+from of3.export.observe import AU_FEATURE, AUTOCAST, SIMILARITY, Observed, observe
 from of3.export.pictures import draw_face
 from of3.export.standin import make_multitask
+from of3.runtime.vision.detect import priors
 
 
 @pytest.fixture(scope="module", params=[0.125, pytest.param(1.0, marks=pytest.mark.long)])
@@ -78,17 +79,21 @@ def test_a_bundle_keeps_every_figure(bundle_folder):
         assert points["unit"] == "px of the 256 px patch"
 
 
-def test_corners_by_hand():
-    sides = np.array([16.0], np.float32)
-    np.testing.assert_allclose(drift.corners_px(np.zeros((1, 4), np.float32), sides), [[-8, -8, 8, 8]])
-    moved = drift.corners_px(np.array([[10, 0, 5 * np.log(2), 0]], np.float32), sides)
-    np.testing.assert_allclose(moved, [[0, -8, 32, 8]], atol=1e-5)
-
-
-def test_prior_sides_are_those_of_the_runtime():
-    from of3.runtime.vision.detect import priors
-
-    np.testing.assert_allclose(drift.prior_sides_px(97), priors(97, 97)[:, 2] * 97, rtol=1e-6)
+def test_boxes_drift_in_pixels_and_only_where_there_is_a_face():
+    pixels = np.zeros((1, 64, 64, 3), np.uint8)
+    count = len(priors(64, 64))
+    want = {"loc": np.zeros((1, count, 4), np.float32), "conf": np.zeros((1, count, 2), np.float32)}
+    want["conf"][0, 5, 1] = 0.9  # of side 32 px, from -16 to 16 about its centre
+    loc = np.full((1, count, 4), 100, np.float32)
+    loc[0, 5] = [10, 0, 5 * np.log(2), 0]  # one side to the right and twice as wide: from 0 to 64
+    got = {"loc": loc, "conf": want["conf"] - np.float32(0.1)}
+    observed = Observed(pixels, {"fp32": want, "bf16": got})
+    box, confidence = drift.drift_of("detector", torch.nn.Identity(), observed)
+    assert isinstance(box, drift.Drift) and isinstance(confidence, drift.Drift)
+    assert (box.quantity, box.unit, box.pictures) == ("box", "px", 1)
+    np.testing.assert_allclose((box.median, box.largest), ((0 + 16) / 2, 48), atol=1e-4)
+    assert (confidence.quantity, confidence.unit) == ("confidence", "probability")
+    assert confidence.largest == pytest.approx(0.1)
 
 
 def points_drift(p99):

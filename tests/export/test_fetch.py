@@ -24,6 +24,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
     """The hub's way of giving a file: HEAD tells its etag, size and commit, GET gives it, by ranges too."""
 
     protocol_version = "HTTP/1.1"
+    server: "HubServer"
 
     def do_HEAD(self):
         self._answer(with_body=False)
@@ -65,11 +66,20 @@ class Hub(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class HubServer(http.server.ThreadingHTTPServer):
+    """`content`: by name.  `asked`: command, name and first byte.  `cuts`: where the next bodies break off."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Hub)
+        self.content = dict(CONTENT)
+        self.asked: list[tuple[str, str, int]] = []
+        self.cuts: list[int] = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
 @pytest.fixture
 def hub(monkeypatch):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.content, server.asked, server.cuts = dict(CONTENT), [], []
-    server.url = f"http://127.0.0.1:{server.server_port}"
+    server = HubServer()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -58,6 +58,7 @@ def test_fusing_changes_nothing():
     torch.manual_seed(1)
     network = Multitask().eval()
     norm = network.au_regressor.gnn.bnv
+    assert norm.running_mean is not None and norm.running_var is not None
     with torch.no_grad():
         network.au_regressor.sc.normal_()
         norm.running_mean.normal_(0, 0.1)

@@ -15,6 +15,8 @@ from of3.export.verify import ExportRefused, refuse_beyond_bounds, table, verify
 class Shifted:
     """An engine whose first output is wrong by a little, for batches only if `from_batch` is 2."""
 
+    name, max_batch, max_in_flight = "shifted", 8, 1
+
     def __init__(self, engine, shift, from_batch=1):
         self.engine, self.shift, self.from_batch = engine, shift, from_batch
 
@@ -23,6 +25,13 @@ class Shifted:
         if len(batch) >= self.from_batch:
             outputs["loc"] = outputs["loc"] + np.float32(self.shift)
         return outputs
+
+    def start(self, batch):
+        outputs = self.run(batch)
+        return lambda: outputs
+
+    def close(self):
+        self.engine.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,15 @@ import itertools
 import resource
 import threading
 import weakref
+from collections.abc import Generator
 
 import cv2
 import numpy as np
 import pytest
 
 from of3.engines.host import cores
-from of3.runtime.pipeline import Pipeline, or_failure
+from of3.runtime.boundary import or_failure
+from of3.runtime.pipeline import Pipeline
 from of3.runtime.settings import Settings
 from of3.runtime.types import Failure, Record, Source
 
@@ -18,12 +20,18 @@ def pictures(standin_root):
     return sorted(standin_root.glob("images/*.png")) + sorted(standin_root.glob("images/au/*.png"))
 
 
+def pixels_of(path):
+    pixels = cv2.imread(str(path))
+    assert pixels is not None
+    return pixels
+
+
 def values(record):
     return np.concatenate([record.raw.emotion_logits, record.raw.gaze_rad, record.raw.au])
 
 
 def test_paths_and_arrays_give_the_same_records_in_order(bundle_folder, pictures):
-    arrays = [cv2.imread(str(path)) for path in pictures]
+    arrays = [pixels_of(path) for path in pictures]
     with Pipeline.open(bundle_folder) as pipeline:
         by_path = list(pipeline.run(pictures))
         by_array = list(pipeline.run(arrays))
@@ -41,11 +49,11 @@ def test_a_record_says_what_is_known(bundle_folder, pictures):
     assert set(record.gaze_rad) == {"yaw", "pitch"}
     assert list(record.aus) == [1, 2, 4, 6, 9, 12, 25, 26]
     assert all(0 <= score <= 1 + 1e-6 for score in record.aus.values())
-    assert record.landmarks.shape == (98, 2)
+    assert record.landmarks is not None and record.landmarks.shape == (98, 2)
     assert record.box is None
     assert record.confidence is None
     with pytest.raises(AttributeError):
-        record.emotion = "sad"
+        record.emotion = "sad"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(("batch", "workers"), [(1, 1), (3, 1), (8, 4), (64, 2), (100, 2)])
@@ -63,6 +71,7 @@ def test_a_bad_picture_costs_its_own_place_only(bundle_folder, pictures, tmp_pat
     with Pipeline.open(bundle_folder) as pipeline:
         results = list(pipeline.run(mixed))
     assert [type(result) for result in results] == [Record, Failure, Record, Failure, Failure]
+    assert isinstance(results[1], Failure)
     assert results[1].reason.startswith("unreadable: not a JPEG")
     assert results[3] == Failure(str(tmp_path / "none.png"), "read", "unreadable: No such file or directory")
 
@@ -93,7 +102,11 @@ def test_a_picture_whose_neighbour_took_the_memory_is_tried_again():
         (MemoryError(), "out of memory"),
         (KeyError("x"), "KeyError: 'x'"),
     ):
-        _, failed = or_failure("read", lambda _, error=error: (_ for _ in ()).throw(error))((1, source))
+
+        def failing(_, error=error):
+            raise error
+
+        _, failed = or_failure("read", failing)((1, source))
         assert failed.reason == reason
 
 
@@ -101,6 +114,7 @@ def test_the_calibrated_map_reaches_the_record(bundle_folder, pictures):
     reversed_map = {au: 7 - index for index, au in enumerate((1, 2, 4, 6, 9, 12, 25, 26))}
     with Pipeline.open(bundle_folder) as pipeline:
         (record,) = pipeline.run(pictures[:1], reversed_map)
+    assert isinstance(record, Record)
     np.testing.assert_allclose(list(record.aus.values()), record.raw.au[::-1])
 
 
@@ -110,6 +124,7 @@ def test_results_come_before_the_input_ends_and_little_is_read_ahead(bundle_fold
     with Pipeline.open(bundle_folder, Settings(batch=4, workers=2)) as pipeline:
         in_flight = pipeline.networks.max_in_flight("multitask")
         results = pipeline.run(endless)
+        assert isinstance(results, Generator)
         for _ in range(8):
             next(results)
         results.close()
@@ -163,7 +178,7 @@ def test_side_by_side_runs_take_a_core_each_and_none_spins(bundle_folder):
 
 
 def test_pictures_that_come_alone_get_all_cores(bundle_folder, pictures):
-    arrays = [cv2.imread(str(path)) for path in pictures[:3]]
+    arrays = [pixels_of(path) for path in pictures[:3]]
     with Pipeline.open(bundle_folder) as pipeline:
         together = [values(record) for record in pipeline.run(arrays)]
         alone = [values(record) for pixels in arrays for record in pipeline.run([pixels])]
@@ -195,7 +210,7 @@ def real_detector(shared_root, permuted_root):
 
 def on_canvas(path, height, width, top, left):
     """The 224 px face on a grey canvas, cut by its borders."""
-    face = cv2.imread(path)
+    face = pixels_of(path)
     canvas = np.full((height + 448, width + 448, 3), 110, np.uint8)
     canvas[top + 224 : top + 448, left + 224 : left + 448] = face
     return np.ascontiguousarray(canvas[224:-224, 224:-224])
@@ -225,7 +240,7 @@ def test_faces_cut_by_the_border_are_kept(real_detector, faces):
     cut = [on_canvas(path, 300, 300, top, left) for path in faces for top, left in ((-40, -60), (130, 120))]
     for record in detected(real_detector, cut):
         assert isinstance(record, Record)
-        assert record.confidence > 0.5
+        assert record.confidence is not None and record.confidence > 0.5
     boxes = [record.box for record in detected(real_detector, cut)]
     assert any(box[0] < 0 or box[1] < 0 for box in boxes), "no box crosses the border: the test shows nothing"
 

@@ -14,6 +14,13 @@ def pool():
     workers.close()
 
 
+def noted(count, taken):
+    """0, 1, ... below `count`, each added to `taken` as it is taken."""
+    for number in range(count):
+        taken.append(number)
+        yield number
+
+
 def test_results_keep_their_order_whatever_each_takes(pool):
     def slow_first(number):
         time.sleep(0.02 if number == 0 else 0)
@@ -23,11 +30,10 @@ def test_results_keep_their_order_whatever_each_takes(pool):
 
 
 def test_never_more_than_a_window_is_taken_ahead(pool):
-    taken = []
-    results = ordered_map(pool, lambda number: number, (taken.append(i) or i for i in range(1000)), 4)
+    taken: list[int] = []
+    results = ordered_map(pool, lambda number: number, noted(1000, taken), 4)
     next(results)
     assert len(taken) == 5
-    results.close()
 
 
 def test_an_exception_comes_where_its_result_would(pool):
@@ -48,8 +54,8 @@ def test_batches_are_full_but_for_the_last():
 
 
 def test_an_item_is_given_out_once_enough_are_in_hand():
-    made = []
-    items = delayed((made.append(i) or i for i in range(5)), lambda: 3)
+    made: list[int] = []
+    items = delayed(noted(5, made), lambda: 3)
     assert next(items) == 0
     assert made == [0, 1, 2]
     assert list(items) == [1, 2, 3, 4]

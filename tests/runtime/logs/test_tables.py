@@ -31,7 +31,7 @@ def fill(folder, names=NAMES, found=NEW):
 
 def recovered(folder):
     """What is whole there, and its pictures."""
-    entries = []
+    entries: list[Entry] = []
     header = journal.read_header(folder / journal.FILE)
     found = tables.recover(folder, LAYOUTS, header, entries.append)
     return found, entries

@@ -77,7 +77,7 @@ def contents(corpus, header_bomb, with_orientation):
 def animation():
     made = cv2.Animation()
     made.frames = [face(), 255 - face()]
-    made.durations = np.array([100, 100])
+    made.durations = [100, 100]
     return cv2.imencodeanimation(".webp", made)[1].tobytes()
 
 

@@ -9,6 +9,7 @@ import pytest
 from of3.engines import host
 from of3.engines.base import EngineFailed
 from of3.engines.fallback import Candidate, Fallback
+from of3.engines.open import open_engine
 from of3.engines.registry import KINDS
 from of3.runtime import networks
 from of3.runtime.networks import MULTITASK
@@ -106,16 +107,15 @@ class Broken:
 
 def breaking(monkeypatch, has_next):
     """Let the multitask engine of every pipeline break in its third batch."""
-    opened = networks.open_engine
 
-    def open_engine(bundle, model, choice, share):
-        engine = opened(bundle, model, choice, share)
+    def open_broken(bundle, model, choice, share):
+        engine = open_engine(bundle, model, choice, share)
         if model != MULTITASK:
             return engine
         candidates = [Candidate(KINDS["tensorrt"], "bf16", lambda: Broken(engine))]
         return Fallback(model, candidates + [Candidate(KINDS["cpu"], "fp32", lambda: engine)] * has_next)
 
-    monkeypatch.setattr(networks, "open_engine", open_engine)
+    monkeypatch.setattr(networks, "open_engine", open_broken)
 
 
 def test_an_engine_that_breaks_in_mid_run_loses_no_row(run, out, monkeypatch, caplog):

@@ -185,7 +185,7 @@ def test_logs_removed_in_mid_run_are_one_error_and_not_made_again(run, out, capl
 def test_threads_that_die_end_the_run_loudly(run, out, caplog, longer):
     def kill_all():
         for thread in threading.enumerate():
-            if thread.name.startswith("of3"):
+            if thread.name.startswith("of3") and thread.ident is not None:
                 exit_ = ctypes.py_object(SystemExit)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), exit_)
 

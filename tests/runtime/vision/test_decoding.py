@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from of3.runtime import MAX_PIXELS_VARIABLE
+from of3.runtime.settings import MAX_PIXELS_VARIABLE
 from of3.runtime.types import PictureError
 from of3.runtime.vision.decoding import decode
 

@@ -79,7 +79,8 @@ def test_a_face_comes_back_in_original_pixels():
 
 def test_the_best_face_needs_half_a_point():
     assert best_face(faces(planted(64, 64, 4, 0.49), 64, 64, 1.0)) is None
-    assert best_face(faces(planted(64, 64, 4, 0.5), 64, 64, 1.0)).confidence == 0.5
+    face = best_face(faces(planted(64, 64, 4, 0.5), 64, 64, 1.0))
+    assert face is not None and face.confidence == 0.5
     assert best_face([]) is None
 
 

@@ -150,7 +150,9 @@ def test_a_cluster_that_does_not_answer_is_an_error_at_once(many, standin_root, 
 def test_a_picture_that_ends_its_actor_costs_its_own_row(aligned, standin_root, tmp_path, faulty, command):
     import cv2
 
-    content = cv2.imencode(".jpg", cv2.imread(str(aligned / "face_0.png")))[1].tobytes()
+    pixels = cv2.imread(str(aligned / "face_0.png"))
+    assert pixels is not None
+    content = cv2.imencode(".jpg", pixels)[1].tobytes()
     (aligned / "face_4.jpg").write_bytes(content + b"segfault")
     done = call(
         command(aligned, standin_root, tmp_path / "logs", *RAY),

@@ -4,6 +4,7 @@ import logging
 import signal
 from collections import Counter
 from concurrent.futures import Future
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from of3.runtime.types import RunBroken, RunError
 
 
 def settled(value=None, error=None):
-    future = Future()
+    future: Future[Any] = Future()
     future.set_exception(error) if error else future.set_result(value)
     return future
 
@@ -32,7 +33,7 @@ class Inline:
 
     def __init__(self, session, kills=lambda task, count: False, size=2):
         self.session, self.kills, self.size = session, kills, size
-        self.tried = Counter()
+        self.tried: Counter[Task] = Counter()
         self.started = 0
 
     def start_worker(self, plan, index):
@@ -57,6 +58,12 @@ class Inline:
 
     def close(self):
         pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
 
 @pytest.fixture
@@ -136,7 +143,7 @@ def test_a_picture_that_holds_its_worker_up_for_ever_is_found_too(plan, session,
     class Caught(Inline):
         def run(self, task):
             if task.shard == 0 and task.first <= 2 < task.last:
-                self.never = Future()
+                self.never: Future[Any] = Future()
                 return self.never
             return super().run(task)
 
@@ -162,7 +169,7 @@ def test_what_a_worker_cannot_do_is_the_runs_error(plan, session):
         dispatched(plan, Unable(session))
 
 
-def test_a_signal_starts_no_other_task(plan, session):
+def test_a_signal_starts_no_other_task(plan, session, monkeypatch):
     interruption = Interruption(())
     pool = Inline(session, size=1)
     done = pool.run
@@ -171,7 +178,7 @@ def test_a_signal_starts_no_other_task(plan, session):
         interruption.note(signal.SIGINT)
         return done(task)
 
-    pool.run = noted
+    monkeypatch.setattr(pool, "run", noted)
     dispatched(plan, pool, interruption)
     assert len(list(todo(plan, range(2)))) == 1
 

@@ -8,10 +8,12 @@ import pytest
 
 from of3.runtime.commands.cli import main
 from of3.runtime.logs import tables
+from of3.runtime.logs.files import replace_text
 from of3.runtime.logs.folder import Mode
+from of3.runtime.logs.writer import write_au_info
 from of3.runtime.runs.shards import merge as merging
 from of3.runtime.runs.shards.merge import merge
-from of3.runtime.runs.shards.plan import find_plan, replace_plan
+from of3.runtime.runs.shards.plan import replace_plan
 from of3.runtime.runs.shards.planning import asked_of, planned
 from of3.runtime.runs.shards.results import path_of, read_result, todo, whole, write_result
 from of3.runtime.runs.shards.work import ShardSession
@@ -20,8 +22,7 @@ from of3.runtime.types import RunError
 
 def make(options, logs, *flags, mode=Mode()):  # noqa: B008 - frozen
     asked = options("--shard_size", "2", *flags)
-    replace_plan(logs, planned(asked, logs, 1, mode, asked_of(asked)).folder)
-    plan = find_plan(logs)
+    plan = replace_plan(logs, planned(asked, logs, 1, mode, asked_of(asked)).folder)
     with ShardSession(asked, plan) as session:
         for task in todo(plan, range(plan.shards)):
             list(session.run_task(task))
@@ -153,9 +154,9 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_files(single, options, logs
         return counted
 
     with monkeypatch.context() as patch:
-        patch.setattr(merging, "replace_text", until_killed(merging.replace_text))
+        patch.setattr(merging, "replace_text", until_killed(replace_text))
         patch.setattr(tables.Appender, "append", until_killed(tables.Appender.append))
-        patch.setattr(merging, "write_au_info", until_killed(merging.write_au_info))
+        patch.setattr(merging, "write_au_info", until_killed(write_au_info))
         try:
             merge(plan)
         except Killed:

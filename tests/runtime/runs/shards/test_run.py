@@ -193,7 +193,9 @@ def test_it_goes_on_with_shares_that_were_begun_and_then_with_what_came_since(ru
 def with_comment(aligned, source, name, comment):
     import cv2
 
-    content = cv2.imencode(".jpg", cv2.imread(str(aligned / source)))[1].tobytes()
+    pixels = cv2.imread(str(aligned / source))
+    assert pixels is not None
+    content = cv2.imencode(".jpg", pixels)[1].tobytes()
     (aligned / name).write_bytes(content + comment)
 
 
