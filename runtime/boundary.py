@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from of3.engines.workers import WorkerDied
-from of3.runtime.types import Failure, PictureError
+from of3.runtime.types import Failure, K, PictureError
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,6 @@ class Sourced(Protocol):
     def source(self) -> str: ...
 
 
-K = TypeVar("K")
 A = TypeVar("A", bound=Sourced)
 B = TypeVar("B")
 

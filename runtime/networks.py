@@ -11,7 +11,8 @@ from of3.engines.open import Choice, open_engine
 from of3.engines.workers import Workers
 from of3.runtime.settings import Settings
 from of3.runtime.stream import batches
-from of3.runtime.types import Floats
+from of3.runtime.types import Failure, Floats, K, RunningBatch, RunningDetection, Sample, Scene
+from of3.runtime.vision.sample import patch_tensor
 
 MULTITASK, DETECTOR, LANDMARKS = "multitask", "detector", "landmarks"
 
@@ -21,7 +22,7 @@ class Networks:
 
     def __init__(self, bundle: Bundle, settings: Settings):
         """Raises BundleError or EngineUnavailable."""
-        self._settings = settings
+        self._settings, self._bundle = settings, bundle
         threads = settings.cores or cores()
         parallel_runs = settings.parallel_runs or threads
         self._workers = Workers(parallel_runs, "of3-run")
@@ -62,6 +63,18 @@ class Networks:
         engine = self.engines[model]
         waits = [engine.start(_stacked(chunk)) for chunk in batches(tensors, self.rows(model))]
         return waits[0] if len(waits) == 1 else lambda: _joined([wait() for wait in waits])
+
+    def search(self, scene: Scene) -> RunningDetection:
+        """Hand a scene to the detector."""
+        return RunningDetection(scene, self.start(DETECTOR, [scene.tensor]))
+
+    def analyse(self, batch: Sequence[tuple[K, Sample | Failure]]) -> RunningBatch[K]:
+        """Hand a batch to the networks, which may work on it while the next is made ready."""
+        samples = [item for _, item in batch if isinstance(item, Sample)]
+        patches = [sample.patch for sample in samples if sample.patch is not None]
+        tensors = [patch_tensor(patch, self._bundle.model(LANDMARKS).input) for patch in patches]
+        faces = self.start(MULTITASK, [sample.tensor for sample in samples])
+        return RunningBatch(batch, faces, self.start(LANDMARKS, tensors))
 
     def check(self) -> None:
         """Raise WorkerDied when a thread that runs them has ended."""

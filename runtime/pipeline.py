@@ -3,27 +3,42 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from of3.engines.bundle import Bundle, read_bundle
+from of3.engines.bundle import Bundle, Labels, read_bundle
 from of3.engines.host import cores
 from of3.engines.workers import Workers
 from of3.runtime.boundary import or_failure
-from of3.runtime.networks import DETECTOR, MULTITASK
+from of3.runtime.networks import DETECTOR, LANDMARKS, MULTITASK, Networks
 from of3.runtime.settings import Settings
-from of3.runtime.stages import Stages
 from of3.runtime.stream import batches, delayed, ordered_map, peek
-from of3.runtime.types import Failure, Floats, Image, Pixels, Record, Source
-from of3.runtime.vision import multitask
+from of3.runtime.types import (
+    Detection,
+    Failure,
+    Floats,
+    Image,
+    K,
+    Pixels,
+    Record,
+    RunningBatch,
+    RunningDetection,
+    Sample,
+    Scene,
+    Source,
+)
+from of3.runtime.vision import detect, multitask
+from of3.runtime.vision.images import read_image
+from of3.runtime.vision.record import record_of
+from of3.runtime.vision.sample import face_tensor, sample_of
 
 Picture = str | Path | Pixels  # a path, or BGR uint8 (H,W,3)
 A = TypeVar("A")
 B = TypeVar("B")
-K = TypeVar("K")
 
 
 class Pipeline:
@@ -32,8 +47,8 @@ class Pipeline:
     def __init__(self, bundle: Bundle, settings: Settings):
         """Raises BundleError or EngineUnavailable."""
         self.bundle, self.settings = bundle, settings
-        self.stages = Stages(bundle, settings)
-        self.networks = self.stages.networks
+        self.labels = _labels(bundle, settings)
+        self.networks = Networks(bundle, settings)
         self._blas = ThreadpoolController()
         workers = settings.workers or settings.cores or cores()
         self._ahead = workers + 1  # pictures decoded and waiting; each may be large
@@ -71,24 +86,52 @@ class Pipeline:
         self, sources: Iterable[tuple[K, Source | Failure]], aus: Mapping[int, int]
     ) -> Iterator[tuple[K, Record | Failure]]:
         """The order of the stages.  Pictures are read and made ready on threads, networks started in turn."""
-        stages, networks = self.stages, self.networks
-        read = or_failure("read", stages.read)
+        networks = self.networks
+        read = or_failure("read", partial(read_image, reject_damaged=self.settings.reject_damaged))
         if DETECTOR in networks:
-            frame = or_failure("detect", stages.scene)
+            frame = or_failure("detect", self._scene)
             scenes = self._on_threads(lambda source: frame(read(source)), sources, self._ahead)
-            searched = map(or_failure("detect", stages.search), scenes)
+            searched = map(or_failure("detect", networks.search), scenes)
             awaited = delayed(searched, partial(networks.max_in_flight, DETECTOR))
-            detections = map(or_failure("detect", stages.locate), awaited)
-            samples = self._on_threads(or_failure("crop", stages.sample), detections, self._ahead)
+            detections = map(or_failure("detect", self._locate), awaited)
+            samples = self._on_threads(or_failure("crop", self._sample), detections, self._ahead)
         else:  # every picture is a face: read and resampled in one go, so that no decoded picture waits
-            whole = or_failure("resample", stages.whole)
+            whole = or_failure("resample", self._whole)
             ahead = self._ahead + networks.rows(MULTITASK)
             samples = self._on_threads(lambda source: whole(read(source)), sources, ahead)
-        running = map(stages.start, batches(samples, networks.rows(MULTITASK)))
+        running = map(networks.analyse, batches(samples, networks.rows(MULTITASK)))
         for batch in delayed(running, partial(networks.max_in_flight, MULTITASK)):
             self._workers.check()
             networks.check()
-            yield from stages.finish(batch, aus)
+            yield from self._records(batch, aus)
+
+    def _scene(self, image: Image) -> Scene:
+        return detect.scene(image, self.bundle.model(DETECTOR).input, self.settings.detector_resize)
+
+    def _locate(self, running: RunningDetection) -> Detection:
+        settings = self.settings
+        return detect.locate(running.scene, running.outputs(), settings.detector_resize, settings.detect)
+
+    def _whole(self, image: Image) -> Sample:
+        return self._sample(Detection(image, None))
+
+    def _sample(self, detection: Detection) -> Sample:
+        card, is_cropped = self.bundle.model(MULTITASK).input, self.settings.detect
+        return sample_of(detection, card, is_cropped, has_patch=LANDMARKS in self.networks)
+
+    def _records(
+        self, running: RunningBatch[K], aus: Mapping[int, int]
+    ) -> Iterator[tuple[K, Record | Failure]]:
+        """Wait for a batch's networks; its results in order."""
+        faces, points, rows = running.faces(), running.points(), count()
+        for key, item in running.batch:
+            if isinstance(item, Failure):
+                yield key, item
+                continue
+            made = partial(
+                record_of, outputs=faces, points=points, index=next(rows), labels=self.labels, au_to_index=aus
+            )
+            yield or_failure("analyse", made)((key, item))
 
     def _on_threads(self, step: Callable[[A], B], items: Iterable[A], ahead: int) -> Iterator[B]:
         return ordered_map(self._workers, step, items, ahead)
@@ -105,7 +148,8 @@ class Pipeline:
 
     def au_scores(self, pictures: Sequence[Image]) -> Floats:
         """Whole pictures -> (N,8) AU scores in the network's output order."""
-        tensors = [self.stages.face_tensor(picture.pixels) for picture in pictures]
+        card = self.bundle.model(MULTITASK).input
+        tensors = [face_tensor(picture.pixels, card) for picture in pictures]
         outputs = self.networks.start(MULTITASK, tensors)()
         return np.stack([multitask.row(outputs, index).au for index in range(len(tensors))])
 
@@ -128,3 +172,11 @@ def _source(numbered: tuple[int, tuple[K, Picture]]) -> tuple[K, Source | Failur
     if isinstance(picture, str | Path):
         return key, Source(str(picture), str(picture))
     return key, Source(f"array {number}", picture)
+
+
+def _labels(bundle: Bundle, settings: Settings) -> Labels:
+    """The bundle's labels, with the gaze order asked for."""
+    measured = bundle.labels.gaze_measured
+    if settings.gaze_order == "measured" and measured:
+        return replace(bundle.labels, gaze=measured)
+    return bundle.labels

@@ -3,14 +3,18 @@
 Images are BGR uint8 (H,W,3), as OpenCV reads them.  Boxes are x1, y1, x2, y2 in pixels of the picture.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+
+
+K = TypeVar("K")  # what comes with a picture and goes with it
 
 
 class PictureError(Exception):
@@ -91,6 +95,18 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class RunningDetection:
+    """A scene, and the detector at work on it."""
+
+    scene: Scene
+    outputs: Callable[[], Mapping[str, Floats]]  # waits for them
+
+    @property
+    def source(self) -> str:
+        return self.scene.source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RawValues:
     """The multitask network's outputs as they come, in the bundle's output order."""
 
@@ -122,3 +138,12 @@ class Failure:
     source: str
     stage: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunningBatch(Generic[K]):
+    """Pictures with their keys, and the networks at work on them."""
+
+    batch: Sequence[tuple[K, Sample | Failure]]
+    faces: Callable[[], Mapping[str, Floats]]  # waits for them
+    points: Callable[[], Mapping[str, Floats]]

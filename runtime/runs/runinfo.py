@@ -22,7 +22,7 @@ def made_with(pipeline: Pipeline) -> dict[str, Any]:
     return {
         "versions": machine.packages(),
         "bundle": {"folder": str(bundle.folder), "sha256": bundle.digest, "stand_in": bundle.is_stand_in},
-        "gaze": list(pipeline.stages.labels.gaze),
+        "gaze": list(pipeline.labels.gaze),
         "engines": {
             model: {
                 "runs": engine.name,

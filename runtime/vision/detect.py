@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from of3.engines.bundle import InputCard
-from of3.runtime.types import Face, Floats, Image, PictureError, Scene
+from of3.runtime.types import Detection, Face, Floats, Image, PictureError, Scene
 from of3.runtime.vision.tensor import normalise, planes_of
 
 STRIDES_PX = (8, 16, 32)
@@ -100,6 +100,15 @@ def faces(outputs: Mapping[str, Floats], height: int, width: int, factor: float)
     boxes = decode_boxes(outputs["loc"][0, candidates], prior) * np.tile(scale, 2) / np.float32(factor)
     points = decode_points(outputs["landms"][0, candidates], prior) * scale / np.float32(factor)
     return [Face(boxes[i], float(scores[i]), points[i]) for i in nms(boxes, scores, MAX_IOU)]
+
+
+def locate(scene: Scene, outputs: Mapping[str, Floats], factor: float, is_required: bool) -> Detection:
+    """A picture and its best face.  Raises PictureError where there is none and one is required."""
+    height, width = scene.tensor.shape[1:]
+    face = best_face(faces(outputs, height, width, factor))
+    if face is None and is_required:
+        raise PictureError("no face")
+    return Detection(scene.image, face)
 
 
 def best_face(found: list[Face]) -> Face | None:

@@ -12,13 +12,16 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 MAX_FILE_BYTES = 1 << 30
 
 
-def read_image(source: Source) -> Image:
+def read_image(source: Source, reject_damaged: bool = False) -> Image:
     """Read and decode a picture.
 
-    Raises PictureError: no regular file, not to be decoded, too large, or an array of another kind.
+    Raises PictureError: no regular file, not to be decoded, too large, or an array of another kind; a damaged
+    JPEG that could be decoded, where those are rejected.
     """
     if isinstance(source.content, str):
         decoded = decode(read_bytes(source.content))
+        if decoded.damage and reject_damaged:
+            raise PictureError(f"damaged: {decoded.damage}")
         return Image(source.source, decoded.pixels, decoded.damage)
     pixels = source.content
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:

@@ -16,7 +16,7 @@ def model(request):
     return request.param
 
 
-@pytest.fixture(scope="module", params=KINDS.values(), ids=KINDS)
+@pytest.fixture(scope="module", params=list(KINDS.values()), ids=list(KINDS))
 def kind(request):
     return request.param
 
