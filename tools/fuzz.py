@@ -1,12 +1,11 @@
 """Mutated files through everything that reads files, seeded: 0 crashes, 0 hangs, or exit 1.
 
-    python tools/fuzz.py --of3_root DIR [--pictures 20000] [--manifests 20000] [--checkpoints 2000] [--seed 0]
-
 Pictures go through the whole of `of3 run`, a thousand a process; bundle manifests, plans' sidecars, model files
 and checkpoints through what reads them.
 """
 
 import argparse
+import hashlib
 import json
 import random
 import shutil
@@ -25,52 +24,38 @@ from of3.engines.base import EngineUnavailable
 from of3.engines.bundle import MANIFEST, BundleError, ModelFile, read_bundle
 from of3.engines.graph import read_graph
 from of3.engines.trt import plan_file as plan
+from of3.export.checkpoints import Unreadable, read_state
 from of3.export.pictures import draw_face
+from tools.bench.command import of3_run
 
 CHUNK = 1000
 HANGS_AFTER_S = 600
-RUN = "import sys; from of3.runtime.cli import main; sys.exit(main())"
-CARD = plan.PlanCard(
-    model="m",
-    precision="fp32",
-    tf32=False,
-    library="tensorrt_rtx",
-    version="1.7.1.116",
-    cuda_major=13,
-    gpu="any",
-    compute_capabilities=("8.6",),
-    system="Linux x86_64",
-    profile={"min": (1, 3, 8, 8), "opt": (4, 3, 8, 8), "max": (8, 3, 8, 8)},
-    tensors=(plan.TensorCard("image", True, "FLOAT", (-1, 3, 8, 8)),),
-    source_sha256="0" * 64,
-    plan_sha256="0" * 64,
-    plan_bytes=1,
-)
-Mutation = Callable[[bytearray, random.Random], None]
+PROFILE = {"min": (1, 3, 8, 8), "opt": (4, 3, 8, 8), "max": (8, 3, 8, 8)}
+TENSORS = (plan.TensorCard("image", True, "FLOAT", (-1, 3, 8, 8)),)
+MADE_WITH = ("tensorrt_rtx", "1.7.1.116", 13, "any", ("8.6",), "Linux x86_64")
+CARD = plan.PlanCard("m", "fp32", False, *MADE_WITH, PROFILE, TENSORS, "0" * 64, "0" * 64, 1)
+Mutation = Callable[[bytearray, int, random.Random], None]  # of bytes, at one of them
+Reader = tuple[bytes, Path, Callable[[Path], object]]  # content, where it is put, what reads it there
 
 
-def flip(content: bytearray, chance: random.Random) -> None:
-    content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+def flip(content: bytearray, at: int, chance: random.Random) -> None:
+    content[at] ^= 1 << chance.randrange(8)
 
 
-def overwrite(content: bytearray, chance: random.Random) -> None:
-    at = chance.randrange(len(content))
-    content[at : at + 4] = chance.choice(
-        [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", chance.randbytes(4)]
-    )
+def overwrite(content: bytearray, at: int, chance: random.Random) -> None:
+    extremes = [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff"]
+    content[at : at + 4] = chance.choice([*extremes, chance.randbytes(4)])
 
 
-def cut(content: bytearray, chance: random.Random) -> None:
-    del content[chance.randrange(1, len(content) + 1) :]
+def cut(content: bytearray, at: int, _: random.Random) -> None:
+    del content[at + 1 :]
 
 
-def drop(content: bytearray, chance: random.Random) -> None:
-    at = chance.randrange(len(content))
+def drop(content: bytearray, at: int, chance: random.Random) -> None:
     del content[at : at + chance.randrange(1, 64)]
 
 
-def repeat(content: bytearray, chance: random.Random) -> None:
-    at = chance.randrange(len(content))
+def repeat(content: bytearray, at: int, chance: random.Random) -> None:
     content[at:at] = content[at : at + chance.randrange(1, 256)]
 
 
@@ -83,29 +68,26 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
     for _ in range(chance.randrange(1, 9)):
         if len(changed) < 2:
             break
-        head = bytearray(changed[:128]) if chance.random() < 0.5 else None
-        chance.choice(MUTATIONS)(changed if head is None else head, chance)
-        if head is not None:
-            changed[:128] = head
+        size = min(128, len(changed)) if chance.random() < 0.5 else len(changed)
+        part = changed[:size]
+        chance.choice(MUTATIONS)(part, chance.randrange(size), chance)
+        changed[:size] = part
     return bytes(changed)
 
 
 def seeds() -> list[tuple[str, bytes]]:
     """Small pictures of every kind that is read."""
     face = draw_face(1, 48)
+    wide, alpha = face.astype(np.uint16) * 257, cv2.cvtColor(face, cv2.COLOR_BGR2BGRA)
     kinds = [
-        *((".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality]) for quality in (40, 95)),
-        (".jpg", [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]),
-        (".jpg", [cv2.IMWRITE_JPEG_RST_INTERVAL, 2]),
-        (".png", []),
-        (".webp", [cv2.IMWRITE_WEBP_QUALITY, 80]),
-        (".webp", [cv2.IMWRITE_WEBP_QUALITY, 101]),
-        (".bmp", []),
+        *((".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, quality]) for quality in (40, 95)),
+        (".jpg", face, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]),
+        (".jpg", face, [cv2.IMWRITE_JPEG_RST_INTERVAL, 2]),
+        *((".webp", face, [cv2.IMWRITE_WEBP_QUALITY, quality]) for quality in (80, 101)),
+        (".bmp", face, []),
+        *((".png", picture, []) for picture in (face, wide, alpha)),
     ]
-    made = [(suffix, cv2.imencode(suffix, face, flags)[1].tobytes()) for suffix, flags in kinds]
-    wide = cv2.imencode(".png", face.astype(np.uint16) * 257)[1].tobytes()
-    alpha = cv2.imencode(".png", cv2.cvtColor(face, cv2.COLOR_BGR2BGRA))[1].tobytes()
-    return [*made, (".png", wide), (".png", alpha)]
+    return [(suffix, cv2.imencode(suffix, picture, flags)[1].tobytes()) for suffix, picture, flags in kinds]
 
 
 def pictures(root: Path, count: int, chance: random.Random) -> Iterator[str]:
@@ -133,8 +115,7 @@ def pictures(root: Path, count: int, chance: random.Random) -> Iterator[str]:
 
 def analysed(folder: Path, logs: Path, root: Path, size: int) -> tuple[str, Counter[str]]:
     """A run over a folder: what is wrong with it, and its counts."""
-    flags = ["--aligned", str(folder), "--logs", str(logs), "--of3_root", str(root), "--device", "cpu"]
-    command = [sys.executable, "-c", RUN, "run", *flags, "--help", "off", "--no_calib", "on"]
+    command = of3_run(folder, logs, root)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS_AFTER_S, check=False)
     except subprocess.TimeoutExpired:
@@ -147,62 +128,49 @@ def analysed(folder: Path, logs: Path, root: Path, size: int) -> tuple[str, Coun
     return ("" if rows == size else f"got {rows} rows for {size} pictures"), tally
 
 
-def manifests(root: Path, count: int, chance: random.Random) -> Iterator[str]:
-    """Mutated bundle.json, sidecars and model files."""
+def manifest_readers(root: Path, folder: Path) -> Iterator[Reader]:
+    """bundle.json, a plan's sidecar, a model file."""
     source = root / "weights" / "of3_bundle"
-    manifest = (source / MANIFEST).read_bytes()
+    plans = folder / "plans" / "gpu"
+    plans.mkdir(parents=True)
+    yield (source / MANIFEST).read_bytes(), folder / MANIFEST, lambda path: read_bundle(path.parent)
+    yield plan.sidecar_text(CARD).encode(), plans / "m.fp32.json", plan.read_card
     graph = (source / "detector.fp32.onnx").read_bytes()
+    yield graph, folder / "m.onnx", lambda path: read_graph(trusted(path))
+
+
+def checkpoint_readers(root: Path, folder: Path) -> Iterator[Reader]:
+    yield (root / "weights" / "Alignment_RetinaFace.pth").read_bytes(), folder / "m.pth", read_state
+
+
+def trusted(path: Path) -> ModelFile:
+    """A file whose digest is right, so that its content is what is looked at."""
+    content = path.read_bytes()
+    return ModelFile(path, hashlib.sha256(content).hexdigest(), len(content))
+
+
+def read_in_turn(
+    readers_of: Callable[[Path, Path], Iterator[Reader]], root: Path, count: int, chance: random.Random
+) -> Iterator[str]:
+    """Mutated files to what reads them; yields what was raised but refusals."""
     tally: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        readers: list[tuple[bytes, Path, Callable[[Path], object]]] = [
-            (manifest, folder / MANIFEST, lambda path: read_bundle(path.parent)),
-            (plan.sidecar_text(CARD).encode(), folder / "plans" / "gpu" / "m.fp32.json", plan.read_card),
-            (graph, folder / "m.onnx", lambda path: read_graph(trusted(path))),
-        ]
-        (folder / "plans" / "gpu").mkdir(parents=True)
+        readers = list(readers_of(root, Path(scratch)))
         for number in range(count):
             content, path, read = readers[number % len(readers)]
             path.write_bytes(mutated(content, chance))
             try:
                 read(path)
                 tally["read"] += 1
-            except (BundleError, EngineUnavailable):
+            except (BundleError, EngineUnavailable, Unreadable):
                 tally["refused"] += 1
             except Exception as error:  # noqa: BLE001  what this looks for
-                yield f"manifest {number}, {path.name}: {type(error).__name__}: {error}"
-    print(f"manifests, sidecars, graphs: {count}: {dict(tally)}")
-
-
-def trusted(path: Path) -> ModelFile:
-    """A file whose digest is right, so that its content is what is looked at."""
-    import hashlib
-
-    content = path.read_bytes()
-    return ModelFile(path, hashlib.sha256(content).hexdigest(), len(content))
-
-
-def checkpoints(root: Path, count: int, chance: random.Random) -> Iterator[str]:
-    from of3.export.checkpoints import Unreadable, read_state
-
-    content = (root / "weights" / "Alignment_RetinaFace.pth").read_bytes()
-    tally: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "m.pth"
-        for number in range(count):
-            path.write_bytes(mutated(content, chance))
-            try:
-                read_state(path)
-                tally["read"] += 1
-            except Unreadable:
-                tally["refused"] += 1
-            except Exception as error:  # noqa: BLE001  what this looks for
-                yield f"checkpoint {number}: {type(error).__name__}: {error}"
-    print(f"checkpoints: {count}: {dict(tally)}")
+                yield f"{number}, {path.name}: {type(error).__name__}: {error}"
+    print(f"{', '.join(path.name for _, path, _ in readers)}: {count}: {dict(tally)}")
 
 
 def main() -> int:
-    made = argparse.ArgumentParser(prog="tools/fuzz.py", description=__doc__)
+    made = argparse.ArgumentParser(prog="python -m tools.fuzz", description=__doc__)
     made.add_argument("--of3_root", type=Path, required=True, help="OpenFace folder with a bundle")
     made.add_argument("--pictures", type=int, default=20_000)
     made.add_argument("--manifests", type=int, default=20_000)
@@ -212,8 +180,8 @@ def main() -> int:
     chance = random.Random(given.seed)
     problems = [
         *pictures(given.of3_root, given.pictures, chance),
-        *manifests(given.of3_root, given.manifests, chance),
-        *checkpoints(given.of3_root, given.checkpoints, chance),
+        *read_in_turn(manifest_readers, given.of3_root, given.manifests, chance),
+        *read_in_turn(checkpoint_readers, given.of3_root, given.checkpoints, chance),
     ]
     for problem in problems:
         print(f"FOUND: {problem}")

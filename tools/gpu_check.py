@@ -5,34 +5,33 @@ Needs of3[gpu,export] and, for plans, TensorRT or of3[rtx].  Builds the plans th
 
 import argparse
 import platform
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from timing import median_s
 
 from of3.engines import cuda, machine
-from of3.engines.base import CpuThreads, Engine, EngineFailed, EngineUnavailable, Floats
+from of3.engines.base import CpuThreads, Engine, EngineFailed, EngineUnavailable, Floats, Outputs
 from of3.engines.bundle import Bundle, ModelCard, read_bundle
 from of3.engines.ort import OrtEngine
 from of3.engines.trt import libraries
-from of3.engines.trt import plan_file as plan
-from of3.engines.trt.build import PlanError, build, find_target
 from of3.engines.trt.engine import TrtEngine
 from of3.export.models import Model, models_in
 from of3.export.pictures import pictures_for
 from of3.export.verify import to_input
+from of3.runtime.commands.build import main as build_plans
+from tools.bench.page import table, versions
+from tools.bench.timing import median_s
 
 BATCHES = (1, 8, 32, 64)
 DETECTOR_SIZE_PX = (720, 1280)
 REPEATS, WARM_UP = 15, 3
-Opener = Callable[[], Engine]
+CPU = CpuThreads(0, spin=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +40,11 @@ class Row:
 
     model: str
     engine: str
-    difference: Mapping[str, tuple[float, float]]  # median and largest, from fp32 on the CPU, by output
-    batch_1_from_n: float
-    graph_from_no_graph: float | None
-    images_per_s: Mapping[int, float]
     error: str = ""
+    images_per_s: Mapping[int, float] = field(default_factory=dict)
+    difference: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # see `spread`, by output
+    batch_1_from_n: float | None = None
+    graph_from_no_graph: float | None = None
 
 
 def main() -> int:
@@ -55,12 +54,13 @@ def main() -> int:
     except EngineUnavailable as error:
         print(f"gpu_check: {error}", file=sys.stderr)
         return 2
-    bundle = read_bundle(given.bundle)
-    if not given.without_gpu:
-        build_plans(bundle, max(given.batches))
+    bundle = read_bundle(given.of3_root / "weights" / "of3_bundle")
+    for library in () if given.without_gpu else libraries.installed():
+        flags = ("--backend", library, "--max_batch", str(max(given.batches)))
+        build_plans(["--bundle", str(bundle.folder), *flags])
     models = {model.name: model for model in models_in(given.of3_root / "weights", None)}
     rows = [row for name, card in bundle.models.items() for row in measure(bundle, card, models[name], given)]
-    text = report(gpu, bundle, rows, given.batches, tampered(bundle) if not given.without_gpu else "not tried")
+    text = report(gpu, bundle, rows, given.batches)
     given.out.write_text(text)
     print(text)
     return 0
@@ -69,36 +69,18 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     made = argparse.ArgumentParser(prog="tools/gpu_check", description=__doc__)
     made.add_argument("--of3_root", type=Path, required=True, help="OpenFace-3.0 folder: weights and pictures")
-    made.add_argument("--bundle", type=Path, help="bundle (<of3_root>/weights/of3_bundle)")
     made.add_argument("--out", type=Path, default=Path("docs/gpu.md"), help="table to write (docs/gpu.md)")
     made.add_argument("--without_gpu", action="store_true", help="the CPU only, to try this tool")
     made.add_argument("--models", nargs="*", default=["detector", "multitask", "landmarks"])
     made.add_argument("--batches", nargs="*", type=int, default=list(BATCHES))
-    given = made.parse_args()
-    given.bundle = given.bundle or given.of3_root / "weights" / "of3_bundle"
-    return given
+    return made.parse_args()
 
 
-def build_plans(bundle: Bundle, max_batch: int) -> None:
-    """Plans of every TensorRT that is installed and builds for this GPU."""
-    for library in libraries.installed():
-        try:
-            target = find_target(library, (), max_batch, tf32=False)
-            for name, card in bundle.models.items():
-                for precision in card.files:
-                    print(build(bundle, name, precision, target), file=sys.stderr)
-        except (EngineUnavailable, PlanError) as error:
-            print(f"gpu_check: {error}", file=sys.stderr)
-
-
-def openers(bundle: Bundle, card: ModelCard, without_gpu: bool) -> Iterator[tuple[str, Opener]]:
+def openers(bundle: Bundle, card: ModelCard, without_gpu: bool) -> Iterator[tuple[str, Callable[[], Engine]]]:
     """Everything that may run a model, by a name for where it does not open."""
-    yield "cpu fp32", partial(OrtEngine, bundle, card.name, "cpu", "fp32", CpuThreads(0, spin=True))
+    yield "cpu fp32", partial(OrtEngine, bundle, card.name, "cpu", "fp32", CPU)
     for precision in () if without_gpu else card.files:
-        yield (
-            f"cuda {precision}",
-            partial(OrtEngine, bundle, card.name, "cuda", precision, CpuThreads(0)),
-        )
+        yield f"cuda {precision}", partial(OrtEngine, bundle, card.name, "cuda", precision, CpuThreads(0))
         yield f"tensorrt {precision}", partial(TrtEngine, bundle, card.name, precision, tf32=False)
 
 
@@ -107,19 +89,16 @@ def measure(bundle: Bundle, card: ModelCard, model: Model, given: argparse.Names
     if card.name not in given.models:
         return
     inputs = pictures(card, model, given.of3_root)
-    want = reference(bundle, card, inputs)
+    with closing(OrtEngine(bundle, card.name, "cpu", "fp32", CPU)) as engine:
+        want = one_by_one(engine, inputs)
     for name, opener in openers(bundle, card, given.without_gpu):
         try:
-            engine = opener()
+            with closing(opener()) as engine:
+                yield row_of(bundle, card, engine, inputs, want, given.batches)
         except EngineUnavailable as error:
-            yield Row(card.name, name, {}, 0, None, {}, f"does not open: {error}")
-            continue
-        try:
-            yield row_of(bundle, card, engine, inputs, want, given.batches)
+            yield Row(card.name, name, f"does not open: {error}")
         except EngineFailed as error:
-            yield Row(card.name, engine.name, {}, 0, None, {}, f"fails: {error}")
-        finally:
-            engine.close()
+            yield Row(card.name, name, f"fails: {error}")
     if not given.without_gpu:
         yield pytorch(model, given.of3_root, inputs)
 
@@ -130,25 +109,13 @@ def pictures(card: ModelCard, model: Model, of3_root: Path) -> Floats:
     return np.stack([to_input(model, picture, size).numpy() for picture in pictures_for(of3_root, 16, 16)])
 
 
-def reference(bundle: Bundle, card: ModelCard, inputs: Floats) -> Mapping[str, Floats]:
-    engine = OrtEngine(bundle, card.name, "cpu", "fp32", CpuThreads(0, spin=True))
-    found = one_by_one(engine, inputs)
-    engine.close()
-    return found
-
-
 def one_by_one(engine: Engine, inputs: Floats) -> dict[str, Floats]:
     parts = [engine.run(inputs[index : index + 1]) for index in range(len(inputs))]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def row_of(
-    bundle: Bundle,
-    card: ModelCard,
-    engine: Engine,
-    inputs: Floats,
-    want: Mapping[str, Floats],
-    batches: Sequence[int],
+    bundle: Bundle, card: ModelCard, engine: Engine, inputs: Floats, want: Outputs, batches: Sequence[int]
 ) -> Row:
     found = one_by_one(engine, inputs)
     rows = min(len(inputs), engine.max_batch)
@@ -157,27 +124,25 @@ def row_of(
         model=card.name,
         engine=engine.name,
         difference={name: spread(found[name], value) for name, value in want.items()},
-        batch_1_from_n=max(float(np.abs(joint[name] - found[name][:rows]).max()) for name in found),
-        graph_from_no_graph=_without_graph(bundle, card, engine, inputs, found),
+        batch_1_from_n=max(spread(joint[name], found[name][:rows])[1] for name in found),
+        graph_from_no_graph=from_plain(bundle, card, engine, inputs, found),
         images_per_s={size: speed(engine, inputs, size) for size in batches if size <= engine.max_batch},
     )
 
 
 def spread(got: Floats, want: Floats) -> tuple[float, float]:
+    """Median and largest difference."""
     difference = np.abs(got - want)
     return float(np.median(difference)), float(difference.max())
 
 
-def _without_graph(
-    bundle: Bundle, card: ModelCard, engine: Engine, inputs: Floats, found: Mapping[str, Floats]
-) -> float | None:
+def from_plain(bundle: Bundle, card: ModelCard, engine: Engine, inputs: Floats, found: Outputs) -> float | None:
     """Largest difference of a TensorRT engine from itself without CUDA graphs; None of other engines."""
     if not isinstance(engine, TrtEngine):
         return None
-    plain = TrtEngine(bundle, card.name, engine.precision, tf32=False, graphs=False)
-    other = one_by_one(plain, inputs)
-    plain.close()
-    return max(float(np.abs(other[name] - found[name]).max()) for name in found)
+    with closing(TrtEngine(bundle, card.name, engine.precision, tf32=False, graphs=False)) as plain:
+        other = one_by_one(plain, inputs)
+    return max(spread(other[name], found[name])[1] for name in found)
 
 
 def speed(engine: Engine, inputs: Floats, size: int) -> float:
@@ -194,7 +159,7 @@ def pytorch(model: Model, of3_root: Path, inputs: Floats) -> Row:
 
     name = f"PyTorch {torch.__version__} eager bf16 autocast"
     if not torch.cuda.is_available():
-        return Row(model.name, name, {}, 0, None, {}, "this PyTorch sees no GPU")
+        return Row(model.name, name, "this PyTorch sees no GPU")
     module = model.make().eval()
     load_all({of3_root / "weights" / model.file: module})
     module = module.cuda()
@@ -205,68 +170,31 @@ def pytorch(model: Model, of3_root: Path, inputs: Floats) -> Row:
             for output in outputs if isinstance(outputs, tuple) else (outputs,):
                 output.float().cpu()
 
-    return Row(model.name, name, {}, 0, None, {1: 1 / median_s(step, REPEATS, WARM_UP)})
+    return Row(model.name, name, images_per_s={1: 1 / median_s(step, REPEATS, WARM_UP)})
 
 
-def tampered(bundle: Bundle) -> str:
-    """What becomes of a plan with one byte changed."""
-    sidecars = sorted((bundle.folder / plan.PLANS).glob("*/multitask.*.json"))
-    if not sidecars:
-        return "not tried: there is no plan"
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "plans" / "copy"
-        copy.mkdir(parents=True, mode=0o700)
-        copy.parent.chmod(0o700)
-        for path in (sidecars[0], sidecars[0].with_suffix(".plan")):
-            shutil.copy(path, copy)
-        path = copy / sidecars[0].with_suffix(".plan").name
-        content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 1
-        path.write_bytes(content)
-        try:
-            plan.read_plan(copy / sidecars[0].name, plan.read_card(copy / sidecars[0].name))
-        except EngineUnavailable as error:
-            return f"refused: {error}"
-    return "OPENED: this must not be"
-
-
-def report(gpu: str, bundle: Bundle, rows: Sequence[Row], batches: Sequence[int], refused: str) -> str:
+def report(gpu: str, bundle: Bundle, rows: Sequence[Row], batches: Sequence[int]) -> str:
     """The Markdown page."""
-    versions = ", ".join(f"{name} {version}" for name, version in machine.packages().items())
     weights = "**stand-in weights**" if bundle.is_stand_in else "the published weights"
-    head = [
-        "# Engines on a GPU",
-        "",
-        f"{gpu}; {platform.platform()}; {versions}; {datetime.now(UTC):%Y-%m-%d}; {weights}. "
+    about = (
+        f"{gpu}; {platform.platform()}; {versions()}; {datetime.now(UTC):%Y-%m-%d}; {weights}. "
         f"Made by `tools/gpu_check`: 16 pictures, detector at {DETECTOR_SIZE_PX[1]}x{DETECTOR_SIZE_PX[0]}; "
         f"images/s arrays in, arrays out, medians of {REPEATS}; differences are median / largest, "
-        "from onnxruntime CPU fp32.",
-        "",
-        "| model | engine | difference | batch 1 from N | graph from none | "
-        + " | ".join(f"images/s at {size}" for size in batches)
-        + " |",
-        "|" + "---|" * (5 + len(batches)),
-    ]
-    return "\n".join(
-        [*head, *(line(row, batches) for row in rows), "", f"A plan with one byte changed: {refused}", ""]
+        "from onnxruntime CPU fp32."
     )
+    speeds = (f"images/s at {size}" for size in batches)
+    head = ("model", "engine", "difference", "batch 1 from N", "graph from none", *speeds)
+    engines = table(head, (cells(row, batches) for row in rows))
+    return f"# Engines on a GPU\n\n{about}\n\n{engines}\n"
 
 
-def line(row: Row, batches: Sequence[int]) -> str:
-    if row.error:
-        return f"| {row.model} | {row.engine} | {row.error} |" + " |" * (2 + len(batches))
+def cells(row: Row, batches: Sequence[int]) -> Sequence[str]:
     difference = "<br>".join(f"{name} {low:.1e} / {high:.1e}" for name, (low, high) in row.difference.items())
-    graph = "" if row.graph_from_no_graph is None else f"{row.graph_from_no_graph:.1e}"
-    speeds = [f"{row.images_per_s[size]:.0f}" if size in row.images_per_s else "" for size in batches]
-    cells = [
-        row.model,
-        row.engine,
-        difference,
-        f"{row.batch_1_from_n:.1e}" if difference else "",
-        graph,
-        *speeds,
-    ]
-    return "| " + " | ".join(cells) + " |"
+    others = (
+        "" if value is None else f"{value:.1e}" for value in (row.batch_1_from_n, row.graph_from_no_graph)
+    )
+    speeds = (f"{row.images_per_s[size]:.0f}" if size in row.images_per_s else "" for size in batches)
+    return row.model, row.engine, row.error or difference, *others, *speeds
 
 
 if __name__ == "__main__":
