@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from of3.engines.bundle import Bundle
 
 Opener = Callable[["Bundle", str, str, bool, "CpuThreads"], "Engine"]
-FP32_ONLY = dict.fromkeys(("fp32", "fp16", "bf16"), ("fp32",))
+PRECISIONS = ("fp32", "fp16", "bf16")
+FP32_ONLY = dict.fromkeys(PRECISIONS, ("fp32",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ GPU_ROWS = {"multitask": 32, "landmarks": 32}  # what `of3 build` makes plans fo
 TENSORRT = Kind(
     "tensorrt",
     "cuda",
-    {precision: (precision,) for precision in ("fp32", "fp16", "bf16")},
+    {precision: (precision,) for precision in PRECISIONS},
     GPU_ROWS,
     "rtx",
     _check_tensorrt,

@@ -14,7 +14,7 @@ import onnx
 
 from of3.engines.bundle import FORMAT, MANIFEST, REVISION, Substitute
 from of3.export.checkpoints import SourceFile
-from of3.export.drift import Drift, Share, document
+from of3.export.drift import Changed, Drift, document
 from of3.export.gaze import UNDETERMINED, GazeOrder
 from of3.export.models import LABELS, Model
 from of3.export.verify import Difference
@@ -80,7 +80,7 @@ class Measured:
     """What is known of a model once its graphs ran, as parts of its entry in the manifest."""
 
     differences: Sequence[Difference] = ()
-    drift: Sequence[Drift | Share] = ()
+    drift: Sequence[Drift | Changed] = ()
     self_check: Mapping[str, Any] = field(default_factory=dict)
     substitutes: Mapping[str, Substitute] = field(default_factory=dict)
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from of3.engines.base import EngineUnavailable
+from of3.engines.registry import PRECISIONS
+from of3.runtime.commands.arguments import precisions
 from of3.runtime.runs.console import log_to_stderr
 from of3.runtime.runs.interruption import Unwinding
 
 log = logging.getLogger(__name__)
 
-PRECISIONS = ("fp32", "fp16", "bf16")
 INSTALL = "pip install 'of3[export]'"
 
 
@@ -44,15 +45,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     given.weights = given.weights or given.of3_root / "weights"
     given.bundle = given.bundle or given.weights / "of3_bundle"
     return given
-
-
-def precisions(text: str) -> tuple[str, ...]:
-    """Comma-separated precisions.  Raises ArgumentTypeError on an unknown one."""
-    asked = tuple(text.split(","))
-    unknown = [name for name in asked if name not in PRECISIONS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"got {', '.join(unknown)}, want some of {','.join(PRECISIONS)}")
-    return asked
 
 
 def main(argv: Sequence[str]) -> int:

@@ -27,10 +27,11 @@ from of3.export.gaze import GazeOrder, gaze_of, mirror_test, sentence
 from of3.export.graph import to_onnx
 from of3.export.models import Model, models_in
 from of3.export.observe import observe
-from of3.export.pictures import Pixels, pictures_for, read_pictures
+from of3.export.pictures import pictures_for, read_pictures
 from of3.export.precision import typed
 from of3.export.selfcheck import write_self_check
 from of3.export.verify import Difference, refuse_beyond_bounds, table, verify
+from of3.runtime.types import Pixels
 
 log = logging.getLogger(__name__)
 

@@ -34,7 +34,7 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Changed:
     """Share [0,1] of `of` things on which a variant decides otherwise than fp32."""
 
     model: str
@@ -44,10 +44,10 @@ class Share:
     share: float
 
 
-def drift_of(model: str, module: nn.Module, observed: Observed) -> list[Drift | Share]:
+def drift_of(model: str, module: nn.Module, observed: Observed) -> list[Drift | Changed]:
     """Every variant of `observed` against its fp32."""
     want = observed.outputs["fp32"]
-    found: list[Drift | Share] = []
+    found: list[Drift | Changed] = []
     for variant, got in observed.outputs.items():
         if variant == "fp32":
             continue
@@ -88,7 +88,7 @@ def _faces(scores: Floats) -> NDArray[np.bool_]:
     return chosen
 
 
-def _head(model: str, variant: str, module: Multitask, want: Outputs, got: Outputs) -> list[Drift | Share]:
+def _head(model: str, variant: str, module: Multitask, want: Outputs, got: Outputs) -> list[Drift | Changed]:
     """What the decisions of the heads make of a variant, and what of it is the AU head's own precision."""
     exact = exact_head(module, got[AU_FEATURE])
     changed = want["emotion_logits"].argmax(1) != got["emotion_logits"].argmax(1)
@@ -101,7 +101,10 @@ def _head(model: str, variant: str, module: Multitask, want: Outputs, got: Outpu
     by_head = np.abs(got["au"] - exact["au"])
     return [
         _drift(model, variant, "au_by_head", "presence", len(by_head), by_head),
-        *(Share(model, variant, name, int(marks.size), float(marks.mean())) for name, marks in marked.items()),
+        *(
+            Changed(model, variant, name, int(marks.size), float(marks.mean()))
+            for name, marks in marked.items()
+        ),
     ]
 
 
@@ -119,7 +122,7 @@ def exact_head(module: Multitask, feature: Floats) -> Outputs:
     return {SIMILARITY: product_similarity(nodes).numpy(), "au": head(exact).numpy()}
 
 
-def document(found: Sequence[Drift | Share]) -> dict[str, dict[str, Mapping[str, object]]]:
+def document(found: Sequence[Drift | Changed]) -> dict[str, dict[str, Mapping[str, object]]]:
     """By variant, then quantity, as bundle.json holds it."""
     variants: dict[str, dict[str, Mapping[str, object]]] = {}
     for entry in found:
@@ -137,7 +140,7 @@ def document(found: Sequence[Drift | Share]) -> dict[str, dict[str, Mapping[str,
     return variants
 
 
-def table(found: Sequence[Drift | Share]) -> str:
+def table(found: Sequence[Drift | Changed]) -> str:
     """The drift as text, one quantity a line."""
     head = f"{'drift from fp32':<20} {'quantity':<31} {'median':>9} {'p99':>9}  unit"
     lines = [head]
@@ -150,7 +153,9 @@ def table(found: Sequence[Drift | Share]) -> str:
     return "\n".join(lines)
 
 
-def substitutes(model: str, found: Sequence[Drift | Share], precisions: Sequence[str]) -> dict[str, Substitute]:
+def substitutes(
+    model: str, found: Sequence[Drift | Changed], precisions: Sequence[str]
+) -> dict[str, Substitute]:
     """What runs where landmarks are asked for in a precision that moves them too far; nothing else has one."""
     moved = [
         entry

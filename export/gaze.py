@@ -14,8 +14,8 @@ from torch import nn
 
 from of3.engines.base import Floats
 from of3.export.models import Model
-from of3.export.pictures import Pixels
 from of3.export.verify import to_input
+from of3.runtime.types import Pixels
 
 Gaze = Callable[[Sequence[Pixels]], Floats]  # BGR pictures -> (N,2) rad
 

@@ -17,8 +17,8 @@ from of3.engines.selfcheck import tensor_of
 from of3.export.emulate import emulated
 from of3.export.models import Model
 from of3.export.networks.multitask import Multitask, product_similarity
-from of3.export.pictures import Pixels
 from of3.export.precision import KEPT_FROM_WEIGHT
+from of3.runtime.types import Pixels
 
 AUTOCAST = "torch_bf16_autocast"  # what a user of the original has with --amp on
 BATCH = 8

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+from of3.runtime.types import Pixels
+from of3.runtime.vision.images import SUFFIXES
 
 
 def read_pictures(folder: Path, most: int) -> list[Pixels]:

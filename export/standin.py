@@ -24,8 +24,9 @@ from of3.export.models import LABELS, Model, detector, landmarks, multitask
 from of3.export.networks.multitask import AUS, Multitask, cosine
 from of3.export.networks.retinaface import PriorHead, RetinaFace
 from of3.export.networks.star import EDGES, Star
-from of3.export.pictures import Pixels, draw_face, noise_and_flat
+from of3.export.pictures import draw_face, noise_and_flat
 from of3.export.verify import to_input
+from of3.runtime.types import Pixels
 
 N = TypeVar("N", bound=nn.Module)
 

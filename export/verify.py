@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from of3.engines.base import Engine, Floats
 from of3.export.models import Model
-from of3.export.pictures import Pixels
+from of3.runtime.types import Pixels
 
 BATCH = 8
 # The detector's sizes: a multiple of 32, and two that make every pyramid level round up.

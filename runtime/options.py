@@ -1,10 +1,10 @@
 """Every flag of a run as one frozen record, which the parser, its help and a run's identity are made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Any
 
-from of3.engines.registry import NAMES
+from of3.engines.registry import NAMES, PRECISIONS
 from of3.runtime.settings import MAX_PIXELS
 
 # Groups of the help text, in its order; the first three stand under one title.
@@ -33,148 +33,113 @@ class Flag:
     matters: bool = True  # whether a picture's rows depend on it, or else only where, how fast, from when
 
 
-def switch(group: str, text: str, default: bool | None, matters: bool = True) -> Flag:
-    return Flag(group, text, "on_off", default, matters=matters)
+def flag(group: str, text: str, parse: str = "text", default: Any = None, **more: Any) -> Any:
+    return field(metadata={"flag": Flag(group, text, parse, default, **more)})
+
+
+def switch(group: str, text: str, default: bool | None, matters: bool = True) -> Any:
+    return flag(group, text, "on_off", default, matters=matters)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Every flag, defaults filled in."""
+    """Every flag, defaults filled in.
 
-    aligned: Annotated[str, Flag("files", "images to process, searched recursively (required)", metavar="DIR")]
-    logs: Annotated[Path, Flag("files", "log root (required)", metavar="DIR", matters=False)]
-    of3_root: Annotated[Path, Flag("weights", "OpenFace-3.0 folder (required)", metavar="DIR", matters=False)]
-    weights: Annotated[Path, Flag("weights", "weights (<of3_root>/weights)", metavar="DIR", matters=False)]
-    bundle: Annotated[
-        Path, Flag("weights", "exported bundle (<weights>/of3_bundle)", metavar="DIR", matters=False)
-    ]
-    override: Annotated[
-        bool, Flag("files", "start the tables anew instead of appending", "present", matters=False)
-    ]
-    resume: Annotated[
-        bool, switch("files", "go on with the run in --logs: pictures it has done are skipped", False, False)
-    ]
-    retry_failed: Annotated[bool, switch("files", "go on, and repeat the pictures that failed", False, False)]
-    device: Annotated[
-        str,
-        Flag("compute", "cuda falls back to cpu, saying why (cuda)", default="cuda", choices=("cuda", "cpu")),
-    ]
-    engine: Annotated[
-        str,
-        Flag(
-            "compute",
-            "best to begin with; those after it take over, saying why (auto: the best that opens)",
-            default="auto",
-            choices=("auto", *NAMES),
-        ),
-    ]
-    require: Annotated[
-        bool,
-        Flag(
-            "compute",
-            "no taking over: the engine asked for (auto: the best), or exit 2",
-            "present",
-            matters=False,
-        ),
-    ]
-    amp: Annotated[bool, switch("compute", "mixed precision; GPU only", None)]
-    dtype: Annotated[
-        str, Flag("compute", "precision with --amp on (bf16)", default="bf16", choices=("fp32", "fp16", "bf16"))
-    ]
-    tf32: Annotated[bool, switch("compute", "TF32 matrix products; GPU only", True)]
-    max_pixels: Annotated[
-        int,
-        Flag(
-            "reading",
-            f"larger pictures fail before they are decoded ({MAX_PIXELS})",
-            "count",
-            MAX_PIXELS,
-            metavar="N",
-        ),
-    ]
-    reject_damaged: Annotated[
-        bool, switch("reading", "damaged JPEGs fail, even where they can be decoded", False)
-    ]
-    batch: Annotated[int, Flag("compute", "faces per network run (auto)", "count_or_auto", 0, matters=False)]
-    workers: Annotated[
-        int,
-        Flag(
-            "compute",
-            "decoding threads (auto: one a core); with --executor processes (auto: one a GPU, or a core)",
-            "count_or_auto",
-            0,
-            matters=False,
-        ),
-    ]
-    executor: Annotated[
-        str,
-        Flag(
-            "scale",
-            "local: --workers processes on this machine; ray: on the machines of a Ray cluster (this process)",
-            default="",  # this process
-            choices=("local", "ray"),
-            matters=False,
-        ),
-    ]
-    ray_address: Annotated[
-        str,
-        Flag(
-            "scale",
-            "auto, or HOST:PORT (a cluster of this run's own)",
-            default="",  # a cluster of this run's own
-            metavar="ADDRESS",
-            matters=False,
-        ),
-    ]
-    shard: Annotated[
-        tuple[int, int] | None,
-        Flag(  # which of how many; None: all
-            "scale",
-            "do the i-th of n shares only; then `of3 merge` (all, merged)",
-            "share",
-            metavar="i/n",
-            matters=False,
-        ),
-    ]
-    shard_size: Annotated[int, Flag("scale", "pictures of a shard (auto)", "count_or_auto", 0, matters=False)]
-    skip_detect: Annotated[bool, switch("detection", "take every image as a face crop", True)]
-    detector_resize: Annotated[
-        float,
-        Flag(
-            "detection",
-            "resize the detector's input; boxes stay in original pixels (1.0)",
-            "positive",
-            1.0,
-            metavar="FLOAT",
-        ),
-    ]
-    gaze_order: Annotated[
-        str,
-        Flag(
-            "behaviour",
-            "which gaze output is yaw: the first, or as the export measured (seed)",
-            default="seed",
-            choices=("seed", "measured"),
-        ),
-    ]
-    th_smile: Annotated[float, Flag("behaviour", "AU12 of a smile, from (0.5)", "number", 0.5)]
-    th_mouth: Annotated[float, Flag("behaviour", "AU25 or AU26 of an open mouth, from (0.5)", "number", 0.5)]
-    no_calib: Annotated[bool, switch("behaviour", "keep the documented AU order, measure nothing", False)]
-    calib_cache: Annotated[bool, switch("behaviour", "use the AU order stored in au_info.json", True, False)]
-    calib_guard: Annotated[
-        bool, switch("behaviour", "adopt a measured AU order only when it is decisive", True)
-    ]
-    per_image: Annotated[bool, switch("extras", "write per_image/<stem>.tsv", True)]
-    extra_csv: Annotated[bool, switch("extras", "write openface3_full.csv", False)]
-    csv_emotion_topk: Annotated[
-        int, Flag("extras", "label:prob pairs in openface3_full.csv, 0 none (0)", "count", 0, metavar="INT")
-    ]
-    landmarks: Annotated[bool, switch("extras", "save landmarks per image if the bundle has them", False)]
-    landmarks_fmt: Annotated[
-        str, Flag("extras", "landmark files (json)", default="json", choices=("json", "pts", "both"))
-    ]
+    executor: "" is this process.  ray_address: "" is a cluster of this run's own.  shard: which of how many,
+    None for all.  batch, workers, shard_size: 0 is auto.
+    """
+
+    aligned: str = flag("files", "images to process, searched recursively (required)", metavar="DIR")
+    logs: Path = flag("files", "log root (required)", metavar="DIR", matters=False)
+    of3_root: Path = flag("weights", "OpenFace-3.0 folder (required)", metavar="DIR", matters=False)
+    weights: Path = flag("weights", "weights (<of3_root>/weights)", metavar="DIR", matters=False)
+    bundle: Path = flag("weights", "exported bundle (<weights>/of3_bundle)", metavar="DIR", matters=False)
+    override: bool = flag("files", "start the tables anew instead of appending", "present", matters=False)
+    resume: bool = switch(
+        "files", "go on with the run in --logs: pictures it has done are skipped", False, False
+    )
+    retry_failed: bool = switch("files", "go on, and repeat the pictures that failed", False, False)
+    device: str = flag(
+        "compute", "cuda falls back to cpu, saying why (cuda)", default="cuda", choices=("cuda", "cpu")
+    )
+    engine: str = flag(
+        "compute",
+        "best to begin with; those after it take over, saying why (auto: the best that opens)",
+        default="auto",
+        choices=("auto", *NAMES),
+    )
+    require: bool = flag(
+        "compute", "no taking over: the engine asked for (auto: the best), or exit 2", "present", matters=False
+    )
+    amp: bool = switch("compute", "mixed precision; GPU only", None)
+    dtype: str = flag("compute", "precision with --amp on (bf16)", default="bf16", choices=PRECISIONS)
+    tf32: bool = switch("compute", "TF32 matrix products; GPU only", True)
+    max_pixels: int = flag(
+        "reading",
+        f"larger pictures fail before they are decoded ({MAX_PIXELS})",
+        "count",
+        MAX_PIXELS,
+        metavar="N",
+    )
+    reject_damaged: bool = switch("reading", "damaged JPEGs fail, even where they can be decoded", False)
+    batch: int = flag("compute", "faces per network run (auto)", "count_or_auto", 0, matters=False)
+    workers: int = flag(
+        "compute",
+        "decoding threads (auto: one a core); with --executor processes (auto: one a GPU, or a core)",
+        "count_or_auto",
+        0,
+        matters=False,
+    )
+    executor: str = flag(
+        "scale",
+        "local: --workers processes on this machine; ray: on the machines of a Ray cluster (this process)",
+        default="",
+        choices=("local", "ray"),
+        matters=False,
+    )
+    ray_address: str = flag(
+        "scale",
+        "auto, or HOST:PORT (a cluster of this run's own)",
+        default="",
+        metavar="ADDRESS",
+        matters=False,
+    )
+    shard: tuple[int, int] | None = flag(
+        "scale",
+        "do the i-th of n shares only; then `of3 merge` (all, merged)",
+        "share",
+        metavar="i/n",
+        matters=False,
+    )
+    shard_size: int = flag("scale", "pictures of a shard (auto)", "count_or_auto", 0, matters=False)
+    skip_detect: bool = switch("detection", "take every image as a face crop", True)
+    detector_resize: float = flag(
+        "detection",
+        "resize the detector's input; boxes stay in original pixels (1.0)",
+        "positive",
+        1.0,
+        metavar="FLOAT",
+    )
+    gaze_order: str = flag(
+        "behaviour",
+        "which gaze output is yaw: the first, or as the export measured (seed)",
+        default="seed",
+        choices=("seed", "measured"),
+    )
+    th_smile: float = flag("behaviour", "AU12 of a smile, from (0.5)", "number", 0.5)
+    th_mouth: float = flag("behaviour", "AU25 or AU26 of an open mouth, from (0.5)", "number", 0.5)
+    no_calib: bool = switch("behaviour", "keep the documented AU order, measure nothing", False)
+    calib_cache: bool = switch("behaviour", "use the AU order stored in au_info.json", True, False)
+    calib_guard: bool = switch("behaviour", "adopt a measured AU order only when it is decisive", True)
+    per_image: bool = switch("extras", "write per_image/<stem>.tsv", True)
+    extra_csv: bool = switch("extras", "write openface3_full.csv", False)
+    csv_emotion_topk: int = flag(
+        "extras", "label:prob pairs in openface3_full.csv, 0 none (0)", "count", 0, metavar="INT"
+    )
+    landmarks: bool = switch("extras", "save landmarks per image if the bundle has them", False)
+    landmarks_fmt: str = flag(
+        "extras", "landmark files (json)", default="json", choices=("json", "pts", "both")
+    )
 
 
-FLAGS: dict[str, Flag] = {
-    name: hint.__metadata__[0] for name, hint in get_type_hints(Options, include_extras=True).items()
-}
+FLAGS: dict[str, Flag] = {option.name: option.metadata["flag"] for option in fields(Options)}

@@ -31,9 +31,9 @@ from of3.runtime.types import (
     Scene,
     Source,
 )
-from of3.runtime.vision import detect, multitask
+from of3.runtime.vision import detect
 from of3.runtime.vision.images import read_image
-from of3.runtime.vision.record import record_of
+from of3.runtime.vision.multitask import record_of, row
 from of3.runtime.vision.sample import face_tensor, sample_of
 
 Picture = str | Path | Pixels  # a path, or BGR uint8 (H,W,3)
@@ -151,7 +151,7 @@ class Pipeline:
         card = self.bundle.model(MULTITASK).input
         tensors = [face_tensor(picture.pixels, card) for picture in pictures]
         outputs = self.networks.start(MULTITASK, tensors)()
-        return np.stack([multitask.row(outputs, index).au for index in range(len(tensors))])
+        return np.stack([row(outputs, index).au for index in range(len(tensors))])
 
     def close(self) -> None:
         """Stop the threads and give back the engines; the pipeline cannot run afterwards."""

@@ -18,7 +18,7 @@ FLOORS = {
     "pipeline": "engines records vision",
     "runs": "engines records vision logs pipeline",
     "commands": "engines records vision logs pipeline runs",
-    "export": "engines records vision runs",
+    "export": "engines records vision runs commands",
     "tools": "engines records vision logs pipeline runs commands export",
 }
 RECORDS = {"", "types", "settings", "options", "stream"}

@@ -19,6 +19,7 @@ from of3.engines import cuda, machine
 from of3.engines.base import CpuThreads, Engine, EngineFailed, EngineUnavailable, Floats, Outputs
 from of3.engines.bundle import Bundle, ModelCard, read_bundle
 from of3.engines.ort import OrtEngine
+from of3.engines.registry import ORDER
 from of3.engines.trt import libraries
 from of3.engines.trt.engine import TrtEngine
 from of3.export.models import Model, models_in
@@ -78,10 +79,10 @@ def parse() -> argparse.Namespace:
 
 def openers(bundle: Bundle, card: ModelCard, without_gpu: bool) -> Iterator[tuple[str, Callable[[], Engine]]]:
     """Everything that may run a model, by a name for where it does not open."""
-    yield "cpu fp32", partial(OrtEngine, bundle, card.name, "cpu", "fp32", CPU)
-    for precision in () if without_gpu else card.files:
-        yield f"cuda {precision}", partial(OrtEngine, bundle, card.name, "cuda", precision, CpuThreads(0))
-        yield f"tensorrt {precision}", partial(TrtEngine, bundle, card.name, precision, tf32=False)
+    for kind in ORDER[-1:] if without_gpu else ORDER[::-1]:
+        for precision in card.files if kind.device == "cuda" else ("fp32",):
+            opener = partial(kind.open, bundle, card.name, precision, False, CPU)
+            yield f"{kind.name} {precision}", opener
 
 
 def measure(bundle: Bundle, card: ModelCard, model: Model, given: argparse.Namespace) -> Iterator[Row]:

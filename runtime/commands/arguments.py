@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from of3.engines.registry import PRECISIONS
+
 ON = {"on", "1", "true", "yes", "y"}
 OFF = {"off", "0", "false", "no", "n"}
 
@@ -39,6 +41,15 @@ def count_or_auto(text: str) -> int:
     if number == 0:
         raise argparse.ArgumentTypeError("got 0, want 1 or more, or auto")
     return number
+
+
+def precisions(text: str) -> tuple[str, ...]:
+    """Comma-separated."""
+    asked = tuple(text.split(","))
+    unknown = [name for name in asked if name not in PRECISIONS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"got {', '.join(unknown)}, want some of {','.join(PRECISIONS)}")
+    return asked
 
 
 def share(text: str) -> tuple[int, int]:

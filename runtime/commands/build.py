@@ -16,7 +16,7 @@ from of3.engines.bundle import Bundle, BundleError, read_bundle
 from of3.engines.trt import libraries
 from of3.engines.trt.build import PlanError, Target, build, capability, check_bf16, find_target
 from of3.engines.trt.engine import TrtEngine
-from of3.runtime.commands.arguments import METAVARS, on_off
+from of3.runtime.commands.arguments import METAVARS, on_off, precisions
 from of3.runtime.runs.console import log_to_stderr
 from of3.runtime.runs.interruption import Interrupted, Interruption
 
@@ -35,7 +35,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     made.add_argument("--bundle", required=True, type=Path, metavar="DIR", help="bundle made by `of3 export`")
     made.add_argument(
         "--precision",
-        type=_names,
+        type=precisions,
         default=(),
         metavar="LIST",
         help="of fp32,fp16,bf16 (all that the bundle holds)",
@@ -61,10 +61,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         help="with tensorrt_rtx: build for these, e.g. 8.0,8.6,8.9,12.0; needs no GPU (the GPU at hand)",
     )
     return made.parse_args(argv)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
 
 
 def _count(text: str) -> int:

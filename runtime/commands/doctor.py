@@ -13,7 +13,7 @@ from of3.engines import cuda, host, machine, selfcheck
 from of3.engines.base import CpuThreads, Engine, EngineFailed, EngineUnavailable
 from of3.engines.bundle import Bundle, BundleError, ModelCard, read_bundle
 from of3.engines.open import Choice, kinds_for, open_engine, precision_for
-from of3.engines.registry import KINDS, NAMES, ORDER, Kind
+from of3.engines.registry import KINDS, NAMES, ORDER, PRECISIONS, Kind
 from of3.engines.trt import engine as trt
 from of3.engines.trt import plan_file as plan
 from of3.runtime.commands.arguments import METAVARS, on_off
@@ -39,7 +39,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         default="auto",
         help="the preferred engine (auto: tensorrt on a machine with an NVIDIA GPU, else cpu)",
     )
-    made.add_argument("--dtype", choices=("fp32", "fp16", "bf16"), default="bf16", help="of GPU engines (bf16)")
+    made.add_argument("--dtype", choices=PRECISIONS, default="bf16", help="of GPU engines (bf16)")
     made.add_argument(
         "--tf32", type=on_off, default=True, metavar=METAVARS["on_off"], help="of GPU engines (on)"
     )

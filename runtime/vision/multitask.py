@@ -1,23 +1,13 @@
-"""The multitask network's arrays -> values with names."""
+"""What the networks made of a picture -> its record: values with names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from of3.engines.bundle import Labels
-from of3.runtime.types import Floats, PictureError, RawValues
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Estimate:
-    """A face's expression and gaze.  Units and ranges as in `Record`."""
-
-    emotion: str
-    probabilities: Mapping[str, float]
-    gaze_rad: Mapping[str, float]
-    aus: Mapping[int, float]
-    raw: RawValues
+from of3.runtime.types import Floats, PictureError, RawValues, Record, Sample
+from of3.runtime.vision.detect import corners
+from of3.runtime.vision.landmarks import to_points
 
 
 def softmax(logits: Floats) -> Floats:
@@ -35,14 +25,29 @@ def row(outputs: Mapping[str, Floats], index: int) -> RawValues:
     return values
 
 
-def estimate(raw: RawValues, labels: Labels, au_to_index: Mapping[int, int]) -> Estimate:
-    """Raw values, with the action units read by the calibrated map AU number -> output index."""
-    probabilities = softmax(raw.emotion_logits)
-    names = [label.lower() for label in labels.emotions]
-    return Estimate(
+def record_of(
+    sample: Sample,
+    outputs: Mapping[str, Floats],
+    points: Mapping[str, Floats],
+    index: int,
+    labels: Labels,
+    au_to_index: Mapping[int, int],
+) -> Record:
+    """outputs, points: of the multitask and the landmark network for a batch, in which this is row `index`.
+
+    The action units are read by the calibrated map AU number -> output.  Raises PictureError as `row` does.
+    """
+    raw, names = row(outputs, index), [label.lower() for label in labels.emotions]
+    probabilities, face, patch = softmax(raw.emotion_logits), sample.face, sample.patch
+    return Record(
+        source=sample.source,
         emotion=names[int(probabilities.argmax())],
         probabilities=dict(zip(names, probabilities.tolist(), strict=True)),
         gaze_rad=dict(zip(labels.gaze, raw.gaze_rad.tolist(), strict=True)),
-        aus={au: float(raw.au[index]) for au, index in au_to_index.items()},
+        aus={au: float(raw.au[output]) for au, output in au_to_index.items()},
         raw=raw,
+        box=None if face is None else corners(face),
+        confidence=None if face is None else face.confidence,
+        landmarks=None if patch is None else to_points(points["landmarks"][index], patch),
+        damage=sample.damage,
     )

@@ -19,9 +19,9 @@ from of3.runtime.networks import MULTITASK, Networks, needed_by
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.settings import Settings
 from of3.runtime.stream import delayed
-from of3.runtime.types import Failure, Floats, Pixels, Record, Source
-from of3.runtime.vision import multitask
+from of3.runtime.types import Failure, Floats, Pixels, Record, Sample, Source
 from of3.runtime.vision.images import read_image
+from of3.runtime.vision.multitask import record_of
 from of3.runtime.vision.resample import resample
 from of3.runtime.vision.tensor import normalise
 from tools.bench.logs import open_logs
@@ -130,11 +130,8 @@ def users_script(case: Case, threads: int) -> Step:
     def analysed(path: str) -> Record:
         pixels = read_image(Source(path, path)).pixels
         emotion, gaze, au = (part.numpy() for part in module(to_input(model, pixels, (224, 224))[None]))
-        raw = multitask.row({"emotion_logits": emotion, "gaze_rad": gaze, "au": au}, 0)
-        found = multitask.estimate(raw, labels, aus)
-        return Record(
-            path, found.emotion, found.probabilities, found.gaze_rad, found.aus, raw, None, None, None
-        )
+        outputs = {"emotion_logits": emotion, "gaze_rad": gaze, "au": au}
+        return record_of(Sample(path, "", emotion, None, None), outputs, {}, 0, labels, aus)
 
     return logged(case, lambda: map(analysed, case.paths))
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from of3.export.pictures import Pixels, draw_face
+from of3.export.pictures import draw_face
+from of3.runtime.types import Pixels
 
 
 def jpeg(picture: Pixels) -> bytes:

@@ -2,14 +2,18 @@ import numpy as np
 import pytest
 
 from of3.engines.bundle import Labels
-from of3.runtime.types import PictureError, RawValues
-from of3.runtime.vision.multitask import estimate, row, softmax
+from of3.runtime.types import PictureError, Sample
+from of3.runtime.vision.multitask import record_of, row, softmax
 
 LABELS = Labels(("Neutral", "Happy", "Sad"), (1, 12, 25), ("yaw", "pitch"))
 
 
-def raw(logits=(0.0, 2.0, 1.0), gaze=(0.1, -0.2), au=(0.3, 0.6, 0.9)):
-    return RawValues(*(np.array(values, np.float32) for values in (logits, gaze, au)))
+def record(labels, au_to_index):
+    """Of three emotions, two gaze values and three action units."""
+    values = {"emotion_logits": (0.0, 2.0, 1.0), "gaze_rad": (0.1, -0.2), "au": (0.3, 0.6, 0.9)}
+    outputs = {name: np.array([value], np.float32) for name, value in values.items()}
+    sample = Sample("a.jpg", "", np.zeros((3, 224, 224), np.float32), None, None)
+    return record_of(sample, outputs, {}, 0, labels, au_to_index)
 
 
 def test_softmax_of_large_logits_is_finite():
@@ -17,7 +21,7 @@ def test_softmax_of_large_logits_is_finite():
 
 
 def test_values_get_their_names():
-    found = estimate(raw(), LABELS, {1: 0, 12: 1, 25: 2})
+    found = record(LABELS, {1: 0, 12: 1, 25: 2})
     assert found.emotion == "happy"
     assert sum(found.probabilities.values()) == pytest.approx(1, abs=1e-6)
     assert found.probabilities["happy"] == pytest.approx(np.exp(2) / (1 + np.e + np.exp(2)), abs=1e-6)
@@ -27,11 +31,11 @@ def test_values_get_their_names():
 
 def test_gaze_order_is_the_bundles():
     swapped = Labels(LABELS.emotions, LABELS.aus, ("pitch", "yaw"))
-    assert estimate(raw(), swapped, {}).gaze_rad == pytest.approx({"pitch": 0.1, "yaw": -0.2})
+    assert record(swapped, {}).gaze_rad == pytest.approx({"pitch": 0.1, "yaw": -0.2})
 
 
 def test_the_calibrated_map_is_used():
-    assert estimate(raw(), LABELS, {1: 2, 12: 0, 25: 1}).aus == pytest.approx({1: 0.9, 12: 0.3, 25: 0.6})
+    assert record(LABELS, {1: 2, 12: 0, 25: 1}).aus == pytest.approx({1: 0.9, 12: 0.3, 25: 0.6})
 
 
 def test_a_number_that_is_not_finite_is_one_pictures_error():
