@@ -182,13 +182,26 @@ def test_every_failed_plan_is_told_and_the_others_are_built(bundle, bundle_copy,
         (["--compute_capability", "9.9"], "got compute capability 9.9, want some of"),
         (["--compute_capability", "7.5"], "bf16 needs compute capability 8.0"),
         (["--compute_capability", "8.6", "--backend", "tensorrt"], "tensorrt"),
-        (["--compute_capability", "8.6", "--precision", "fp8"], "want fp8"),
     ],
 )
 def test_what_cannot_be_built_is_said_at_once(bundle_copy, caplog, flags, said):
     assert command.main(["--bundle", str(bundle_copy), *flags]) == 2
     assert said in caplog.text
     assert not (bundle_copy / "plans").exists()
+
+
+def test_a_precision_that_nobody_knows_is_a_wrong_flag(bundle_copy, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["--bundle", str(bundle_copy), "--precision", "fp8"])
+    assert "got fp8, want some of fp32,fp16,bf16" in capsys.readouterr().err
+
+
+def test_a_precision_that_the_bundle_lacks_is_said_with_the_remedy(bundle_copy, caplog):
+    manifest = bundle_copy / "bundle.json"
+    manifest.write_text(manifest.read_text().replace('"bf16": {\n     "path"', '"fp8": {\n     "path"'))
+    flags = ["--compute_capability", "8.6", "--precision", "bf16"]
+    assert command.main(["--bundle", str(bundle_copy), *flags]) == 2
+    assert "want bf16: run `of3 export --force --precision ...`" in caplog.text
 
 
 @pytest.mark.skipif(host.has_nvidia_device(), reason="this machine has a GPU")
