@@ -92,13 +92,6 @@ def is_open(port):
         return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.fixture
-def address():
-    """A cluster on loopback whose clients need its token."""
-    with machine(PORT, 2, "--head"):
-        yield f"127.0.0.1:{PORT}", with_token()
-
-
 def test_two_actors_write_what_one_process_does(many, standin_root, tmp_path, undisturbed, files, command):
     """A cluster of the run's own, without dashboard, gone afterwards."""
     done = call(command(many, standin_root, tmp_path, *RAY), env=quiet())
@@ -109,20 +102,6 @@ def test_two_actors_write_what_one_process_does(many, standin_root, tmp_path, un
     while actors():
         assert time.monotonic() < deadline
         time.sleep(0.2)
-
-
-def test_a_cluster_that_is_there_is_used_with_its_token(
-    many, standin_root, tmp_path, undisturbed, files, command, address
-):
-    where, environment = address
-    done = call(command(many, standin_root, tmp_path, *RAY, "--ray_address", where), env=environment)
-    assert done.returncode == 0, done.stderr
-    assert files(tmp_path / "openface3") == undisturbed
-    assert json.loads((tmp_path / "openface3" / "run.json").read_text())["flags"]["ray_address"] == where
-    other = {**environment, "RAY_AUTH_TOKEN": "b" * 40}
-    refused = call(command(many, standin_root, tmp_path / "other", *RAY, "--ray_address", where), env=other)
-    assert refused.returncode == 2, refused.stderr
-    assert not list((tmp_path / "other").rglob("*.csv"))
 
 
 @pytest.mark.parametrize("noted", ["", "127.0.0.1:9"])
@@ -167,21 +146,6 @@ def test_a_picture_that_ends_its_actor_costs_its_own_row(aligned, standin_root, 
     assert "killed its worker 3 times: " in (out / "errors.tsv").read_text()
 
 
-def test_a_signal_keeps_what_is_done(more, standin_root, tmp_path, undisturbed_more, files, command, at_work):
-    flags = (*RAY, "--shard_size", "750")
-    process = subprocess.Popen(
-        command(more, standin_root, tmp_path, *flags), stderr=subprocess.PIPE, text=True, env=quiet()
-    )
-    plan = tmp_path / "openface3" / "plan"
-    at_work(tmp_path)
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate()
-    assert process.returncode == 143, said
-    assert list(plan.rglob("*-*.zip")), said
-    assert call(command(more, standin_root, tmp_path, *flags), env=quiet()).returncode == 0
-    assert files(tmp_path / "openface3") == undisturbed_more
-
-
 @pytest.mark.long
 def test_a_machine_that_is_lost_costs_no_row(
     many, standin_root, bundle_folder, tmp_path, undisturbed, files, command
@@ -205,6 +169,45 @@ def test_a_machine_that_is_lost_costs_no_row(
     assert process.returncode == 0, said
     assert files(tmp_path / "openface3") == undisturbed
     assert fetched.is_dir() == CAN_HIDE
+
+
+@pytest.fixture(scope="module")
+def address():
+    """A cluster on loopback whose clients need its token; tests that want none or another come before."""
+    with machine(PORT, 2, "--head"):
+        yield f"127.0.0.1:{PORT}", with_token()
+
+
+def test_a_cluster_that_is_there_is_used_with_its_token(
+    many, standin_root, tmp_path, undisturbed, files, command, address
+):
+    where, environment = address
+    done = call(command(many, standin_root, tmp_path, *RAY, "--ray_address", where), env=environment)
+    assert done.returncode == 0, done.stderr
+    assert files(tmp_path / "openface3") == undisturbed
+    assert json.loads((tmp_path / "openface3" / "run.json").read_text())["flags"]["ray_address"] == where
+    other = {**environment, "RAY_AUTH_TOKEN": "b" * 40}
+    refused = call(command(many, standin_root, tmp_path / "other", *RAY, "--ray_address", where), env=other)
+    assert refused.returncode == 2, refused.stderr
+    assert not list((tmp_path / "other").rglob("*.csv"))
+
+
+def test_a_signal_keeps_what_is_done(
+    more, standin_root, tmp_path, undisturbed_more, files, command, at_work, address
+):
+    where, environment = address
+    flags = (*RAY, "--shard_size", "750", "--ray_address", where)
+    process = subprocess.Popen(
+        command(more, standin_root, tmp_path, *flags), stderr=subprocess.PIPE, text=True, env=environment
+    )
+    plan = tmp_path / "openface3" / "plan"
+    at_work(tmp_path)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate()
+    assert process.returncode == 143, said
+    assert list(plan.rglob("*-*.zip")), said
+    assert call(command(more, standin_root, tmp_path, *flags), env=environment).returncode == 0
+    assert files(tmp_path / "openface3") == undisturbed_more
 
 
 @pytest.mark.parametrize("whom", ["driver", "actors"])
