@@ -95,8 +95,9 @@ def read_mark(folder: Path) -> Mark:
     """The mark beside stand-in weights; an empty one where there is none."""
     try:
         document = json.loads((folder / STAND_IN_MARK).read_text("utf-8"))
-        return Mark(frozenset(document["sha256"].values()), float(document["width"]))
-    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        digests = document.get("sha256", document)  # once the whole document
+        return Mark(frozenset(digests.values()), float(document.get("width", 1.0)))
+    except (OSError, ValueError, AttributeError, TypeError):
         return Mark()
 
 

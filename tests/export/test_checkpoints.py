@@ -1,3 +1,5 @@
+import hashlib
+import json
 import os
 import pickle
 import shutil
@@ -5,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from of3.export.checkpoints import BadWeights, Unreadable, load_all, read_state, source_file
+from of3.export.checkpoints import BadWeights, Unreadable, load_all, read_mark, read_state, source_file
 from of3.export.networks.retinaface import RetinaFace
 from of3.export.networks.star import Star
 from of3.export.published import PUBLISHED
@@ -159,6 +161,14 @@ def test_digests_tell_published_stand_in_and_unknown_apart(standin_root, tmp_pat
     assert source_file(tmp_path / "MTL_backbone.pth").status == "unknown"
     torch.save(state, path)
     assert source_file(path).status == "unknown"
+
+
+def test_stand_ins_made_before_widths_were_noted_are_stand_ins(tmp_path, path, state):
+    torch.save(state, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    (path.parent / "standin.json").write_text(json.dumps({path.name: digest}))
+    assert source_file(path).status == "stand-in"
+    assert read_mark(path.parent).width == 1
 
 
 def test_the_real_detector_is_published_weights(shared_root):
