@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
-from functools import partial
-from typing import ParamSpec, TypeVar
+from dataclasses import dataclass
+from typing import Generic, ParamSpec, TypeVar
 
 LOOK_EVERY_S = 1.0
 CLOSE_WITHIN_S = 5.0
@@ -17,6 +17,24 @@ class WorkerDied(Exception):
     """A thread ended in the midst of its work: what was queued for it may never be done."""
 
 
+@dataclass(frozen=True, slots=True)
+class Step(Generic[T]):
+    """A step that was queued.  Calling it waits for what the step returns, or raises what it raised.
+
+    Waiting raises WorkerDied when a thread has ended, whichever step it took with it.
+    """
+
+    workers: "Workers"
+    future: Future[T]
+
+    @property
+    def is_done(self) -> bool:
+        return self.future.done()
+
+    def __call__(self) -> T:
+        return self.workers.wait(self.future)
+
+
 class Workers:
     """A pool of `count` threads."""
 
@@ -27,14 +45,12 @@ class Workers:
     def _enter(self) -> None:
         self._threads.append(threading.current_thread())
 
-    def submit(self, step: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> Callable[[], T]:
-        """Queue a step; calling the result waits for what it returns, or raises what it raised.
+    def submit(self, step: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> Step[T]:
+        """Queue a step."""
+        return Step(self, self._pool.submit(step, *arguments, **named))
 
-        Waiting raises WorkerDied when a thread has ended, whichever step it took with it.
-        """
-        return partial(self._wait, self._pool.submit(step, *arguments, **named))
-
-    def _wait(self, future: Future[T]) -> T:
+    def wait(self, future: Future[T]) -> T:
+        """What a step's future holds once it is done, as `Step` says."""
         while True:
             try:
                 return future.result(timeout=LOOK_EVERY_S)

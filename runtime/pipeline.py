@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from of3.engines.bundle import Bundle, Labels, read_bundle
 from of3.engines.host import cores
 from of3.engines.workers import Workers
+from of3.runtime.blas import ONE_BLAS_THREAD
 from of3.runtime.boundary import or_failure
 from of3.runtime.networks import DETECTOR, LANDMARKS, MULTITASK, Networks
 from of3.runtime.settings import Settings
@@ -49,7 +49,6 @@ class Pipeline:
         self.bundle, self.settings = bundle, settings
         self.labels = _labels(bundle, settings)
         self.networks = Networks(bundle, settings)
-        self._blas = ThreadpoolController()
         workers = settings.workers or settings.cores or cores()
         self._ahead = workers + 1  # pictures decoded and waiting; each may be large
         self._workers = Workers(workers, "of3")
@@ -75,19 +74,18 @@ class Pipeline:
     ) -> Iterator[tuple[K, Record | Failure]]:
         """As `run`; whatever comes with a picture comes back with its result."""
         aus = au_to_index or {au: index for index, au in enumerate(self.bundle.labels.aus)}
-        first, rest = peek(pictures, 2)
-        if len(first) == 1 and self._may_switch():
-            yield from self._for_one().run_keyed(first, aus)
-            return
-        with self._blas.limit(limits=1, user_api="blas"):  # the workers are the parallelism
-            yield from self._flow(map(_source, enumerate(rest)), aus)
+        if self._may_switch():
+            first, pictures = peek(pictures, 2)
+            if len(first) == 1:
+                yield from self._for_one().run_keyed(first, aus)
+                return
+        yield from self._flow(map(_source, enumerate(pictures)), aus)
 
     def _flow(
         self, sources: Iterable[tuple[K, Source | Failure]], aus: Mapping[int, int]
     ) -> Iterator[tuple[K, Record | Failure]]:
         """The order of the stages.  Pictures are read and made ready on threads, networks started in turn."""
-        networks = self.networks
-        read = or_failure("read", partial(read_image, reject_damaged=self.settings.reject_damaged))
+        networks, read = self.networks, or_failure("read", self._read)
         if DETECTOR in networks:
             frame = or_failure("detect", self._scene)
             scenes = self._on_threads(lambda source: frame(read(source)), sources, self._ahead)
@@ -104,6 +102,9 @@ class Pipeline:
             self._workers.check()
             networks.check()
             yield from self._records(batch, aus)
+
+    def _read(self, source: Source) -> Image:
+        return read_image(source, self.settings.reject_damaged, self.settings.max_pixels)
 
     def _scene(self, image: Image) -> Scene:
         return detect.scene(image, self.bundle.model(DETECTOR).input, self.settings.detector_resize)
@@ -134,7 +135,11 @@ class Pipeline:
             yield or_failure("analyse", made)((key, item))
 
     def _on_threads(self, step: Callable[[A], B], items: Iterable[A], ahead: int) -> Iterator[B]:
-        return ordered_map(self._workers, step, items, ahead)
+        def alone(item: A) -> B:  # the threads are the parallelism, BLAS's own would fight them for the cores
+            with ONE_BLAS_THREAD:
+                return step(item)
+
+        return ordered_map(self._workers, alone, items, ahead)
 
     def _may_switch(self) -> bool:
         """Whether one picture would leave cores idle that nobody asked to be left."""

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 # Pillow's limit: a 389 KB PNG can otherwise claim 2.3 GB.
 MAX_PIXELS = 178_956_970
+# OpenCV's own limit, which it reads once, when cv2 is imported.  It is beyond ours a second net, for what cv2
+# decodes though we cannot read its header; a PNG, WebP or BMP larger than it needs it raised before the import.
 MAX_PIXELS_VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
 
 
@@ -20,6 +22,7 @@ class Settings:
     detect: bool = False  # find the face first; otherwise a picture is a face
     landmarks: bool = False
     detector_resize: float = 1.0
+    max_pixels: int = MAX_PIXELS  # larger pictures fail before they are decoded
     reject_damaged: bool = False  # a damaged JPEG fails even where it can be decoded
     batch: int = 0
     workers: int = 0

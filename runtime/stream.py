@@ -14,14 +14,19 @@ B = TypeVar("B")
 def ordered_map(workers: Workers, step: Callable[[A], B], items: Iterable[A], window: int) -> Iterator[B]:
     """`map(step, items)` on the workers' threads, in order, never more than `window` results ahead.
 
-    An exception of `step` is raised where its result would have come.
+    An item may be long in coming, as of a camera: none is asked for while a result is ready to be given out,
+    and before the first result none but its own.  An exception of `step` is raised where its result would
+    have come.
     """
     source = iter(items)
-    pending = deque(workers.submit(step, item) for item in islice(source, window))
+    pending = deque(workers.submit(step, item) for item in islice(source, 1))
     while pending:
-        result = pending.popleft()()
-        pending.extend(workers.submit(step, item) for item in islice(source, 1))
-        yield result
+        yield pending.popleft()()
+        while len(pending) < window and not (pending and pending[0].is_done):
+            taken = [workers.submit(step, item) for item in islice(source, 1)]
+            if not taken:
+                break
+            pending.extend(taken)
 
 
 def batches(items: Iterable[A], size: int) -> Iterator[list[A]]:

@@ -10,7 +10,7 @@ from of3.runtime.commands.status import status_of
 from of3.runtime.logs.files import replace_text
 from of3.runtime.options import Options
 from of3.runtime.runs.console import log_to_stderr
-from of3.runtime.settings import MAX_PIXELS_VARIABLE
+from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,8 @@ def _start(command: CommandLine, prog: str, help_file: Path | None) -> int:
 
 def run(options: Options) -> None:
     """The job, by the executor that was asked for."""
-    os.environ[MAX_PIXELS_VARIABLE] = str(options.max_pixels)  # before OpenCV is imported
+    if options.max_pixels > MAX_PIXELS:  # OpenCV has a limit of its own, which workers inherit
+        os.environ[MAX_PIXELS_VARIABLE] = str(options.max_pixels)
     from of3.runtime.runs.job import log_folder  # numpy, OpenCV and the engines, not needed for the help
 
     folder = log_folder(options)

@@ -5,6 +5,7 @@ import stat
 
 import numpy as np
 
+from of3.runtime.settings import MAX_PIXELS
 from of3.runtime.types import Image, PictureError, Source
 from of3.runtime.vision.decoding import decode
 
@@ -12,14 +13,14 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 MAX_FILE_BYTES = 1 << 30
 
 
-def read_image(source: Source, reject_damaged: bool = False) -> Image:
+def read_image(source: Source, reject_damaged: bool = False, max_pixels: int = MAX_PIXELS) -> Image:
     """Read and decode a picture.
 
-    Raises PictureError: no regular file, not to be decoded, too large, or an array of another kind; a damaged
-    JPEG that could be decoded, where those are rejected.
+    Raises PictureError: no regular file, not to be decoded, of more than `max_pixels`, or an array of another
+    kind; a damaged JPEG that could be decoded, where those are rejected.
     """
     if isinstance(source.content, str):
-        decoded = decode(read_bytes(source.content))
+        decoded = decode(read_bytes(source.content), max_pixels)
         if decoded.damage and reject_damaged:
             raise PictureError(f"damaged: {decoded.damage}")
         return Image(source.source, decoded.pixels, decoded.damage)

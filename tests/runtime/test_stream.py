@@ -31,9 +31,34 @@ def test_results_keep_their_order_whatever_each_takes(pool):
 
 def test_never_more_than_a_window_is_taken_ahead(pool):
     taken: list[int] = []
-    results = ordered_map(pool, lambda number: number, noted(1000, taken), 4)
-    next(results)
-    assert len(taken) == 5
+
+    def slowly(number):
+        time.sleep(0.001 * (number % 3))
+        return number
+
+    results = ordered_map(pool, slowly, noted(300, taken), 4)
+    ahead = [len(taken) - number for number in results]
+    assert max(ahead) <= 5
+    assert max(ahead[10:]) >= 4  # and the window is used
+
+
+def test_the_first_result_waits_for_no_second_input(pool):
+    taken: list[int] = []
+    assert next(ordered_map(pool, lambda number: number, noted(1000, taken), 7)) == 0
+    assert taken == [0]
+
+
+def test_a_source_that_is_slow_holds_back_one_result_at_most(pool):
+    """As a camera's: what is ready is given out before more is asked for."""
+    taken: list[int] = []
+
+    def camera():
+        for number in noted(20, taken):
+            time.sleep(0.02)
+            yield number
+
+    ahead = [len(taken) - 1 - number for number in ordered_map(pool, lambda number: number, camera(), 7)]
+    assert max(ahead) <= 1
 
 
 def test_an_exception_comes_where_its_result_would(pool):

@@ -86,7 +86,7 @@ class RayPool:
             max_restarts=0,
             max_task_retries=0,
             max_concurrency=2,  # to be asked how far it is, or to stop, while it works
-            runtime_env={"env_vars": {MAX_PIXELS_VARIABLE: str(self._options.max_pixels)}},
+            runtime_env={"env_vars": {MAX_PIXELS_VARIABLE: os.environ[MAX_PIXELS_VARIABLE]}},
         )
         cores = max(1, int(self._needs[index]["num_cpus"]))
         digest = read_bundle(self._options.bundle).digest

@@ -27,7 +27,7 @@ from of3.runtime.types import RunError
 
 FOLDER, FILE, PIN, MERGE = "plan", "plan.json", "identity.json", "merge.json"
 MERGED = "merged"  # the last stage of a merge
-FORMAT, REVISION = "of3-plan", 1
+FORMAT, REVISION = "of3-shards", 2  # `of3-plan` is what describes a TensorRT plan
 OLD, WRITING = "plan.old", "plan.writing"
 MOST_IN_SHARD, LEAST_IN_SHARD = 1000, 16  # a shard that is lost costs seconds; one begun, some milliseconds
 SHARDS_A_WORKER = 8  # so that the last ones end at about the same time

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from of3.runtime.settings import MAX_PIXELS_VARIABLE
 from of3.runtime.types import PictureError
 from of3.runtime.vision.decoding import decode
 
@@ -100,7 +99,41 @@ def test_four_channels_are_converted_as_opencv_does():
     assert not decoded.damage
 
 
-def test_the_pixel_limit_holds_for_jpegs_before_they_are_decoded(monkeypatch):
-    monkeypatch.setenv(MAX_PIXELS_VARIABLE, "2399")
-    with pytest.raises(PictureError, match="too large: want at most 2399 pixels"):
-        decode(picture(height=40, width=60))
+ENCODED = {
+    ".jpg": [],
+    ".png": [],
+    ".bmp": [],
+    ".webp": [cv2.IMWRITE_WEBP_QUALITY, 80],
+    ".webp lossless": [cv2.IMWRITE_WEBP_QUALITY, 101],
+}
+
+
+@pytest.mark.parametrize("form", ENCODED)
+@pytest.mark.parametrize("channels", [3, 4])
+def test_the_pixel_limit_is_of_the_header(form, channels):
+    for height, width in ((40, 60), (1, 300), (259, 3)):
+        pixels = np.random.default_rng(0).integers(0, 256, (height, width, channels), np.uint8)
+        content = cv2.imencode(form.split()[0], pixels, ENCODED[form])[1].tobytes()
+        assert decode(content, height * width).pixels.shape == (height, width, 3)
+        with pytest.raises(PictureError, match=f"too large: want at most {height * width - 1} pixels"):
+            decode(content, height * width - 1)
+
+
+def test_the_pixel_limit_holds_for_a_bmp_upside_down_and_one_of_os2():
+    content = bytearray(cv2.imencode(".bmp", np.zeros((40, 60, 3), np.uint8))[1].tobytes())
+    content[22:26] = (-40).to_bytes(4, "little", signed=True)
+    short = b"BM" + bytes(8) + (26).to_bytes(4, "little")
+    short += (12).to_bytes(4, "little") + b"".join(n.to_bytes(2, "little") for n in (60, 40, 1, 24))
+    for each in (bytes(content), short + bytes(60 * 40 * 3)):
+        assert decode(each, 2400).pixels.shape == (40, 60, 3)
+        with pytest.raises(PictureError, match="too large"):
+            decode(each, 2399)
+
+
+def test_the_pixel_limit_holds_for_a_jpeg_whose_header_is_damaged():
+    content = bytearray(picture(height=40, width=60))
+    at = content.index(b"\xff\xdb")
+    damaged = bytes(content[:at] + b"\0\0\0" + content[at:])  # extraneous bytes before a marker
+    assert decode(damaged, 2400).damage
+    with pytest.raises(PictureError, match="too large"):
+        decode(damaged, 2399)

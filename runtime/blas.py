@@ -1,0 +1,33 @@
+"""BLAS on one thread while threads of ours do small products, and as the caller has it at all other times."""
+
+import threading
+
+from threadpoolctl import ThreadpoolController
+
+
+class OneThread:
+    """Use as a context manager, from any number of threads; the limit is the whole process's.
+
+    The first to enter sets it, the last to leave takes it back: each restoring what it found would leave the
+    limit of another behind.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._controller: ThreadpoolController | None = None  # looks at every library of the process: once
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._controller = self._controller or ThreadpoolController()
+                self._limit = self._controller.limit(limits=1, user_api="blas")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limit.restore_original_limits()
+
+
+ONE_BLAS_THREAD = OneThread()
