@@ -12,6 +12,8 @@ from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE, Settings
 if TYPE_CHECKING:
     from of3.runtime.pipeline import Pipeline as Pipeline
     from of3.runtime.runs.calibrate import calibrate as calibrate
+    from of3.runtime.runs.records import Records as Records
+    from of3.runtime.runs.records import open_records as open_records
     from of3.runtime.types import Failure as Failure
     from of3.runtime.types import Record as Record
 
@@ -21,12 +23,14 @@ os.environ.setdefault(MAX_PIXELS_VARIABLE, str(MAX_PIXELS))
 # What cv2 would print of a damaged picture stands in errors.tsv, with the picture's name.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
-__all__ = ["Failure", "Pipeline", "Record", "Settings", "calibrate"]
+__all__ = ["Failure", "Pipeline", "Record", "Records", "Settings", "calibrate", "open_records"]
 HOMES = {
     "Failure": "of3.runtime.types",
     "Pipeline": "of3.runtime.pipeline",
     "Record": "of3.runtime.types",
+    "Records": "of3.runtime.runs.records",
     "calibrate": "of3.runtime.runs.calibrate",
+    "open_records": "of3.runtime.runs.records",
 }
 
 

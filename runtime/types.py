@@ -129,6 +129,7 @@ class Record:
     confidence: float | None  # of the box
     landmarks: Floats | None  # (N,2) x, y in pixels of the picture
     damage: str = ""  # what is wrong with the file, though it was decoded
+    points: Floats | None = None  # (5,2) x, y in pixels, of the box: eyes, nose, mouth corners
 
 
 @dataclass(frozen=True, slots=True)

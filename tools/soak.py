@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -45,9 +46,12 @@ def soak(root: Path, count: int) -> Iterator[dict[str, float]]:
             (folder / f"{number:02d}.jpg").write_bytes(content)
         paths = islice(cycle(sorted(folder.iterdir())), count)
         start = time.monotonic()
-        with Pipeline.open(root / "weights" / "of3_bundle") as pipeline, open_logs(out, folder) as write:
+        with (
+            Pipeline.open(root / "weights" / "of3_bundle") as pipeline,
+            open_logs(out, folder, pipeline.labels) as write,
+        ):
             for number, result in enumerate(pipeline.run(paths), 1):
-                write(result)
+                write(replace(result, source=f"{result.source}.{number}"))  # as in a folder of them all
                 if number % EVERY == 0:
                     yield {"images": number, "seconds": time.monotonic() - start, **sample()}
 

@@ -31,6 +31,7 @@ def _manifest(command: CommandLine) -> None:
     is_known = command.namespace.of3_root or command.namespace.bundle
     asked = asked_of(options) if is_known else {"of3": importlib.metadata.version("of3")}
     with locked(logs):
+        clear(logs)
         before = unfinished(logs)
         made = planned(options, logs, 1, mode_of(options), asked)
         if before is not None and not options.override:

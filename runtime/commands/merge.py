@@ -23,13 +23,17 @@ def _merge(command: CommandLine) -> None:
     from of3.runtime.logs.folder import FOLDER
     from of3.runtime.runs.lock import locked
     from of3.runtime.runs.shards.merge import merge
-    from of3.runtime.runs.shards.plan import find_plan
+    from of3.runtime.runs.shards.plan import clear, find_plan
 
     logs = Path(command.namespace.logs) / FOLDER
-    plan = find_plan(logs) if logs.is_dir() else None
-    if plan is None:
-        raise RunError(
-            f"{logs}: no plan: make one with `of3 manifest`, or run a share with `of3 run --shard i/n`"
-        )
+    missing = RunError(
+        f"{logs}: no plan: make one with `of3 manifest`, or run a share with `of3 run --shard i/n`"
+    )
+    if not logs.is_dir():
+        raise missing
     with locked(logs):
+        clear(logs)
+        plan = find_plan(logs)
+        if plan is None:
+            raise missing
         merge(plan, command.namespace.override)

@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedWriter
 from pathlib import Path
 
 
-def replace_text(path: Path, text: str, temporary: Path | None = None) -> None:
-    """Write a file whole or not at all.  `temporary` is on the same file system; beside `path` by default."""
+def replace_text(path: Path, text: str, temporary: Path | None = None, is_synced: bool = False) -> None:
+    """Write a file whole or not at all.  `temporary` is on the same file system; beside `path` by default.
+
+    is_synced: it is on the disk before it is in its place.
+    """
     temporary = temporary or path.with_name(f".{path.name}.tmp")
     content = text.encode("utf-8", "surrogateescape")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
@@ -17,6 +20,8 @@ def replace_text(path: Path, text: str, temporary: Path | None = None) -> None:
             rest = memoryview(content)
             while rest:
                 rest = rest[file.write(rest) :]
+            if is_synced:
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -42,11 +47,6 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def sort_key(path: str) -> str:
-    """Sorts as tuples of path parts would: no name holds a NUL, and nothing sorts before it."""
-    return path.replace(os.sep, "\0")
-
-
 class Inside:
     """Writes text files at names below a folder, and follows no link out of it.
 
@@ -70,6 +70,17 @@ class Inside:
         replace_text(self._folder / name, text, self._temporary)
         if self._unsynced is not None:
             self._unsynced.append(self._folder / name)
+
+    def holds(self, name: str, text: str) -> bool:
+        """Whether a file is there with exactly this in it."""
+        with suppress(OSError):
+            return (self._folder / name).read_bytes() == text.encode("utf-8", "surrogateescape")
+        return False
+
+    def remove(self, name: str) -> None:
+        """Raises OSError as `write` does."""
+        self._make(os.path.dirname(name))
+        (self._folder / name).unlink(missing_ok=True)
 
     def sync(self) -> None:
         """Let what was written reach the disk: all at once, a sixth of what it costs file by file."""

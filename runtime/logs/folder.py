@@ -1,20 +1,43 @@
-"""A run's log folder: what becomes of the rows that are there, and the tables, open for one run."""
+"""A run's log folder: what becomes of what is there, and the records and tables, open for one run.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+A row is there once the records hold it.  The tables are added to after each transaction of the records;
+whatever a killed process left out of them is written at the next start.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
-from of3.runtime.logs import journal, tables
-from of3.runtime.logs.files import sort_key
-from of3.runtime.logs.journal import Entry, Header
-from of3.runtime.logs.rows import RowOptions
-from of3.runtime.logs.tables import Chunk, Found, Layout, Tables
-from of3.runtime.types import RunError
+from of3.runtime.logs import coding
+from of3.runtime.logs.database import REMEDY
+from of3.runtime.logs.files import synced
+from of3.runtime.logs.items import Done, Item
+from of3.runtime.logs.made import Run, Session
+from of3.runtime.logs.render import (
+    Changed,
+    finish_replacing,
+    is_whole,
+    next_of,
+    render_tables,
+    stored_text,
+    text_of,
+)
+from of3.runtime.logs.rows import TABLES
+from of3.runtime.logs.store import FILE, Region, Store, make_store, open_store, region_seed
+from of3.runtime.logs.tables import Table, check_header, has_rows, refuse_link
+from of3.runtime.types import Failure, Record, RunError
 
 FOLDER = "openface3"
-NO_ENDS = (0, 0, 0)
-Remember = Callable[[Entry], None]
+OLD_JOURNAL = "journal.tsv"  # of 0.1, whose rows were text from the beginning
+COMMIT_EVERY_S, MOST_AT_ONCE = 1.0, 4096
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,84 +48,186 @@ class Mode:
     resume: bool = False
 
 
-def what_stays(
-    folder: Path, layouts: Sequence[Layout], mode: Mode, identity: Mapping[str, Any], remember: Remember
-) -> Found | None:
-    """The rows that a run goes on with, or appends to; None: it starts the tables anew.
+def what_stays(folder: Path, mode: Mode, identity: Mapping[str, Any]) -> Store | None:
+    """The records that a run goes on with, or comes after; None: it has none before it.
 
-    identity: what makes the rows, as far as it is known.  remember: is given every picture of a run that is
-    gone on with, in the order of its rows.
+    identity: what makes the rows, as far as it is known.
     Raises RunError: the run there is another, or nobody knows what made the rows there.
     """
-    tables.finish_replacing(folder, layouts)
-    if mode.resume and (folder / journal.FILE).exists():
-        try:
-            header = journal.read_header(folder / journal.FILE)
-            known = {name: value for name, value in header.identity.items() if name in identity}
-            check_identity(known, identity)
-            return tables.recover(folder, layouts, header, remember)
-        except RunError:
-            if not mode.override:
-                raise
-    if mode.override:
+    if mode.override and not mode.resume:
         return None
-    return Found(Header(identity, NO_ENDS), tables.whole(folder, layouts, mode.resume), 0)
+    try:
+        if (folder / FILE).exists():
+            return _whole_store(folder, mode, identity)
+        for path in (folder / layout.file for layout in TABLES):
+            if mode.resume and has_rows(path):
+                raise RunError(f"{path}: has rows but no {FILE}: pass --resume off to append, or --override")
+    except RunError:
+        if not mode.override:
+            raise
+    return None
+
+
+def _whole_store(folder: Path, mode: Mode, identity: Mapping[str, Any]) -> Store | None:
+    """Records whose tables are as they should be; None where others have changed these."""
+    with ExitStack() as opened:
+        store = opened.enter_context(open_store(folder / FILE))
+        finish_replacing(store, folder)
+        if mode.resume:
+            was = store.run(store.last_run).identity
+            check_identity({name: value for name, value in was.items() if name in identity}, identity)
+        try:
+            if not all(is_whole(store, folder, layout) for layout in TABLES):
+                log.warning("%s: the tables lacked rows that the records hold: written anew", folder)
+                render_tables(store, folder)
+        except Changed as error:
+            if mode.resume:
+                raise RunError(f"{error}: pass --resume off to append to them, or {REMEDY}") from error
+            log.warning("%s: left as it is, its rows leave the records", error)
+            return None
+        opened.pop_all()
+        return store
 
 
 class RunLogs:
-    """The tables of one run.  Use as a context manager."""
+    """The records and tables of one run.  Use as a context manager."""
 
-    def __init__(
-        self,
-        folder: Path,
-        options: RowOptions,
-        mode: Mode,
-        identity: Mapping[str, Any] | None = None,
-        remember: Remember = lambda _: None,
-    ):
-        """folder: `<logs>/openface3`, which is there.
+    def __init__(self, folder: Path, run: Run, mode: Mode):
+        """folder: `<logs>/openface3`, which is there and whose lock is held.
 
-        identity: what makes the rows, by which a run is known that may be gone on with.  remember: is given
-        every picture of such a run.
         Raises RunError: a table has other columns, or the run there is another; OSError: not to be written.
         """
-        self._folder, self._layouts = folder, options.layouts
-        self._last, self._is_sorted = "", True
-        self.count = 0  # pictures of the journal
+        self._layouts = run.rows.layouts
+        for path in (folder / FILE, *(folder / layout.file for layout in self._layouts)):
+            refuse_link(path)
+        with ExitStack() as opened:
+            store = what_stays(folder, mode, run.identity)
+            is_anew = store is None and mode.override
+            if not is_anew:
+                for layout in self._layouts:
+                    check_header(folder / layout.file, layout)
+            if store is None:
+                _start(folder, run, is_anew)
+                store = open_store(folder / FILE)
+            elif not mode.resume:
+                with store.transaction():
+                    store.begin(run)
+            self._store = opened.enter_context(store)
+            finish_replacing(store, folder)
+            (folder / OLD_JOURNAL).unlink(missing_ok=True)
+            self._open_tables(folder, opened)
+            self._opened = opened.pop_all()
+        self._folder, self._as = folder, self._store.run(self._run)
+        self._session: int | None = None
+        self._pending: list[tuple[Item, Record | Failure]] = []
+        self._committed_s = time.monotonic()
 
-        def note(entry: Entry) -> None:
-            self._follow(entry.path)
-            remember(entry)
+    def _open_tables(self, folder: Path, opened: ExitStack) -> None:
+        """Open them, and note where the rows of the run begin in each."""
+        self._run = self._store.last_run
+        self._tables = [Table(folder, layout) for layout in self._layouts]
+        for table in self._tables:
+            opened.callback(table.close)
+        known = {layout: self._store.regions(layout.file) for layout in self._layouts}
+        fresh = [t for t in self._tables if all(region.run != self._run for region in known[t.layout])]
+        if fresh:
+            with self._store.transaction():
+                for table in fresh:
+                    self._note(table, 0, b"")
 
-        found = what_stays(folder, self._layouts, mode, identity or {}, note)
-        if found is None:
-            (folder / journal.FILE).unlink(missing_ok=True)
-            found = Found(Header(identity or {}, NO_ENDS), NO_ENDS, 0)
-        self._tables = Tables(folder, self._layouts, found)
+    def done(self) -> Iterator[Done]:
+        """Pictures that have their row in this run, by key."""
+        return self._store.done(self._run)
 
-    def _follow(self, path: str) -> None:
-        key = sort_key(path)
-        self._is_sorted = self._is_sorted and self._last < key
-        self._last = key
-        self.count += 1
+    def note_session(self, session: Session) -> None:
+        """What this process does here, as far as it is known."""
+        with self._store.transaction():
+            self._session = self._store.put_session(self._run, session, self._session)
 
-    def add(self, chunk: Chunk) -> None:
-        """Rows of pictures whose own files are there.  Raises OSError."""
-        self._tables.commit(chunk)
-        for entry in chunk.entries:
-            self._follow(entry.path)
+    def add(self, result: Record | Failure, item: Item) -> None:
+        """A picture whose own files are there.  Raises OSError."""
+        self._pending.append((item, coding.storable(result)))
+        is_due = time.monotonic() - self._committed_s >= COMMIT_EVERY_S
+        if is_due or len(self._pending) >= MOST_AT_ONCE:
+            self.commit()
+
+    def commit(self) -> None:
+        """Let the records hold the pictures so far, and the tables their rows.  Raises OSError."""
+        if not self._pending:
+            return
+        pictures, faces = coding.values_of(self._pending)
+        keys = [self._store.last_key(self._run), *(values[0] for values in pictures)]
+        results = [result for _, result in self._pending]
+        with self._written([text_of(table.layout, self._as.rows, results) for table in self._tables]):
+            if any(a >= b for a, b in pairwise(keys)):
+                self._store.note_disorder(self._run)
+            self._store.add(self._run, pictures, faces)
+            self._pending.clear()
+
+    def parts(self, plan: str) -> set[str]:
+        """Those of a plan whose rows are here."""
+        return self._store.parts(plan)
+
+    def add_part(self, content: bytes, plan: str, name: str, first: bytes) -> None:
+        """The rows of a part of a plan, in order.  first: its first key.  Raises OSError, RunError."""
+        texts: list[list[bytes]] = [[] for _ in self._tables]
+        with self._store.attached(content):
+            for rows in self._store.batches(self._run, schema="part"):
+                for table, text in zip(self._tables, texts, strict=True):
+                    text.append(stored_text(table.layout, self._as, rows))
+            with self._written([b"".join(text) for text in texts]):
+                if first <= self._store.last_key(self._run):
+                    self._store.note_disorder(self._run)
+                self._store.add_part(self._run, plan, name)
+
+    @contextmanager
+    def _written(self, texts: Sequence[bytes]) -> Iterator[None]:
+        """A transaction that adds pictures; once it is on the disk, their rows in each table."""
+        self._store.check_in_place()
+        for table in self._tables:
+            table.check_in_place()
+            table.sync()  # so that a power cut costs the rows of one transaction at most
+        first = self._store.next_picture
+        with self._store.transaction():
+            yield
+            for table, text in zip(self._tables, texts, strict=True):
+                if text:
+                    self._note(table, first, text)
+        self._committed_s = time.monotonic()
+        for table, text in zip(self._tables, texts, strict=True):
+            table.append(text)
+
+    def _note(self, table: Table, first: int, text: bytes) -> None:
+        """What a table is about to get."""
+        crc = crc32(text, region_seed(table.end, self._run, first))
+        region = Region(table.end, table.end + len(text), self._run, first, crc)
+        self._store.add_region(table.layout.file, region)
 
     def finish(self) -> None:
         """Let everything reach the disk, in the order of the pictures, the last row of each."""
-        self._tables.sync()
-        if not self._is_sorted:
-            tables.sort_rows(self._folder, self._layouts, sort_key)
+        self.commit()
+        for table in self._tables:
+            table.sync()
+        if not self._store.is_sorted(self._run):
+            render_tables(self._store, self._folder)
 
     def __enter__(self) -> "RunLogs":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._tables.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, Exception):
+            with suppress(OSError, RunError):  # what ended the run is told, not what comes of it
+                self.commit()
+        self._opened.close()
+
+
+def _start(folder: Path, run: Run, is_anew: bool) -> None:
+    """Make records that hold nothing but a run; with them, if wanted, tables that hold nothing."""
+    layouts = run.rows.layouts if is_anew else []
+    for layout in layouts:
+        with synced(next_of(folder / layout.file)) as file:
+            file.write(layout.text([layout.columns]))
+    make_store(folder / FILE, run, [layout.file for layout in layouts])
 
 
 def check_identity(was: Mapping[str, Any], now: Mapping[str, Any]) -> None:

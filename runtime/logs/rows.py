@@ -1,11 +1,40 @@
 """What the tables and per-image files hold.  Other scripts depend on columns, order and formats."""
 
+import csv
+import io
 import json
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
-from of3.runtime.logs.tables import Layout
 from of3.runtime.types import Failure, Floats, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A table's file and its columns."""
+
+    file: str
+    columns: tuple[str, ...]
+    delimiter: str
+
+    def text(self, rows: Sequence[Sequence[str]]) -> bytes:
+        """Names that are not UTF-8 are written back byte for byte."""
+        written = self._written(rows, csv.QUOTE_MINIMAL)
+        if "\r" in written:  # it ends a line for whoever reads it, but before Python 3.13 makes no quotes
+            return b"".join(self._quoted(row) for row in rows)
+        return written.encode("utf-8", "surrogateescape")
+
+    def _quoted(self, row: Sequence[str]) -> bytes:
+        quoting: Literal[0, 1] = csv.QUOTE_ALL if "\r" in "".join(row) else csv.QUOTE_MINIMAL
+        return self._written([row], quoting).encode("utf-8", "surrogateescape")
+
+    def _written(self, rows: Iterable[Sequence[str]], quoting: Literal[0, 1]) -> str:
+        out = io.StringIO()
+        csv.writer(out, delimiter=self.delimiter, lineterminator="\n", quoting=quoting).writerows(rows)
+        return out.getvalue()
+
 
 # fmt: off
 CSV_COLUMNS = [
@@ -20,6 +49,7 @@ FULL_COLUMNS = [
 ROWS = Layout("openface3.csv", tuple(CSV_COLUMNS), ",")
 ERRORS = Layout("errors.tsv", ("path", "stage", "reason"), "\t")
 FULL = Layout("openface3_full.csv", tuple(FULL_COLUMNS), ",")
+TABLES = (ROWS, ERRORS, FULL)
 TSV_COLUMNS = ["gaze_yaw", "gaze_pitch", "AU_vec", "emotion_logits"]
 
 
@@ -39,14 +69,15 @@ class RowOptions:
         return [ROWS, ERRORS] + [FULL] * self.extra_csv
 
 
-def table_rows(result: Record | Failure, options: RowOptions) -> list[list[list[str]]]:
-    """A picture's rows of each table, in the order of the layouts."""
+def row_of(layout: Layout, result: Record | Failure, options: RowOptions) -> list[str] | None:
+    """A picture's row of a table; None where it has none."""
+    if layout is ROWS:
+        return failure_row(result) if isinstance(result, Failure) else record_row(result, options)
     if isinstance(result, Failure):
-        each = [[failure_row(result)], [[result.source, result.stage, result.reason]], []]
-    else:
-        damage = [[result.source, "read", f"damaged: {result.damage}"]] if result.damage else []
-        each = [[record_row(result, options)], damage, [full_row(result, options.csv_emotion_topk)]]
-    return each[: len(options.layouts)]
+        return [result.source, result.stage, result.reason] if layout is ERRORS else None
+    if layout is ERRORS:
+        return [result.source, "read", f"damaged: {result.damage}"] if result.damage else None
+    return full_row(result, options.csv_emotion_topk)
 
 
 def file_texts(record: Record, options: RowOptions) -> dict[str, str]:
@@ -61,26 +92,52 @@ def file_texts(record: Record, options: RowOptions) -> dict[str, str]:
 
 def failure_row(failure: Failure) -> list[str]:
     empty = [""] * (len(CSV_COLUMNS) - 3)
-    return [failure.source, os.path.basename(failure.source), *empty, "0"]
+    return [failure.source, failure.source.rpartition(os.sep)[2], *empty, "0"]
+
+
+class Measures(NamedTuple):
+    """What openface3.csv needs of a record.  A tuple, because millions are made in a moment."""
+
+    path: str
+    yaw_rad: float
+    pitch_rad: float
+    emotion: str
+    probability: float
+    au12: float
+    au25: float
+    au26: float
+    confidence: float | None
 
 
 def record_row(record: Record, options: RowOptions) -> list[str]:
-    aus = record.aus
-    is_smiling = aus[12] >= options.th_smile
-    is_open = max(aus[25], aus[26]) >= options.th_mouth
+    aus, gaze, share = record.aus, record.gaze_rad, record.probabilities[record.emotion]
+    of_aus = (aus[12], aus[25], aus[26])
+    measures = Measures(
+        record.source, gaze["yaw"], gaze["pitch"], record.emotion, share, *of_aus, record.confidence
+    )
+    return measures_row(measures, options)
+
+
+def measures_row(measures: Measures, options: RowOptions) -> list[str]:
+    path, yaw_rad, pitch_rad, emotion, probability, au12, au25, au26, confidence = measures
+    is_smiling = au12 >= options.th_smile
+    is_open = max(au25, au26) >= options.th_mouth
     return [
-        record.source,
-        os.path.basename(record.source),
-        *_pose(record),
+        path,
+        path.rpartition(os.sep)[2],
+        f"{yaw_rad:.3f}",
+        f"{pitch_rad:.3f}",
         "",  # eyes: nothing measures them
         "open" if is_open else "closed",
         "smile" if is_smiling else "neutral",
         "likely" if is_smiling and is_open else "",
-        record.emotion,
-        f"{record.probabilities[record.emotion]:.4f}",
-        *(f"{aus[au]:.4f}" for au in (12, 25, 26)),
+        emotion,
+        f"{probability:.4f}",
+        f"{au12:.4f}",
+        f"{au25:.4f}",
+        f"{au26:.4f}",
         "",  # au45: not one of the eight
-        "" if record.confidence is None else f"{record.confidence:.4f}",
+        "" if confidence is None else f"{confidence:.4f}",
         "1",
     ]
 
@@ -89,15 +146,11 @@ def full_row(record: Record, topk: int) -> list[str]:
     ranked = sorted(record.probabilities.items(), key=lambda item: -item[1])[:topk]
     return [
         record.source,
-        os.path.basename(record.source),
-        *_pose(record),
+        record.source.rpartition(os.sep)[2],
+        *(f"{record.gaze_rad[name]:.3f}" for name in ("yaw", "pitch")),
         ",".join(f"{label}:{probability:.4f}" for label, probability in ranked),
         *(f"{record.aus[int(column[2:])]:.4f}" for column in FULL_COLUMNS[5:]),
     ]
-
-
-def _pose(record: Record) -> list[str]:
-    return [f"{record.gaze_rad['yaw']:.3f}", f"{record.gaze_rad['pitch']:.3f}"]
 
 
 def tsv_text(record: Record) -> str:

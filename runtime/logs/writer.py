@@ -1,4 +1,4 @@
-"""A picture's own files, written, and the rows it adds to the tables."""
+"""A picture's own files, and what stands beside the tables."""
 
 import json
 import os
@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from of3.runtime.logs.files import Inside, replace_text
-from of3.runtime.logs.journal import Entry, Item
+from of3.runtime.logs.items import Item
 from of3.runtime.logs.names import stem_at
-from of3.runtime.logs.rows import RowOptions, file_texts, table_rows
-from of3.runtime.logs.tables import Chunk
+from of3.runtime.logs.rows import RowOptions, file_texts
 from of3.runtime.types import Failure, Record
 
 
 class Writer:
-    """Results -> their per-image files, written, and the bytes they add to the tables."""
+    """Results -> their per-image files, below `<logs>/openface3/per_image`."""
 
     def __init__(self, folder: Path, root: str, options: RowOptions, temporary: Path | None = None):
         """folder: `<logs>/openface3`, which is there.  root: the folder that the pictures are below.
@@ -26,18 +25,23 @@ class Writer:
         self._root, self._options = root, options
         self._per_image = Inside(folder / "per_image", temporary)
 
-    def write(self, result: Record | Failure, item: Item) -> Chunk:
+    def write(self, result: Record | Failure, item: Item) -> None:
         """Raises OSError."""
         if isinstance(result, Record):
             stem = stem_at(os.path.relpath(item.path, self._root), item.stem_index)
             for suffix, text in file_texts(result, self._options).items():
                 self._per_image.write(stem + suffix, text)
-        rows = zip(self._options.layouts, table_rows(result, self._options), strict=True)
-        contents = tuple(layout.text(*each) for layout, each in rows)
-        ends = (*(len(content) for content in contents), 0)[:3]
-        return Chunk(
-            (Entry(item.path, item.stamp, isinstance(result, Record), item.stem_index, ends),), contents
-        )
+
+    def renew(self, result: Record | Failure, item: Item, before: RowOptions) -> None:
+        """Write what differs from what is there; remove what only the options of before asked for."""
+        if isinstance(result, Record):
+            stem = stem_at(os.path.relpath(item.path, self._root), item.stem_index)
+            texts = file_texts(result, self._options)
+            for suffix in file_texts(result, before).keys() - texts.keys():
+                self._per_image.remove(stem + suffix)
+            for suffix, text in texts.items():
+                if not self._per_image.holds(stem + suffix, text):
+                    self._per_image.write(stem + suffix, text)
 
     def sync(self) -> None:
         """Let the files written so far reach the disk."""

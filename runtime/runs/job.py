@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from of3.runtime.logs.folder import FOLDER, RunLogs
+from of3.runtime.logs.made import Session as Made
 from of3.runtime.logs.writer import Writer, write_au_info
 from of3.runtime.options import Options
-from of3.runtime.runs.calibrate import to_document
-from of3.runtime.runs.flags import mode_of, row_options, to_json
+from of3.runtime.runs.flags import mode_of, to_json
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.listing import FileListing
 from of3.runtime.runs.lock import locked
@@ -40,22 +40,23 @@ def in_this_process(options: Options, folder: Path) -> None:
 
 
 def _analyse(session: Session, listing: FileListing, folder: Path, interruption: Interruption) -> None:
-    options, rows = session.options, row_options(session.options)
-    calibration = session.calibration(folder / "au_info.json")
-    aus = calibration.au_to_index
-    info = RunInfo(to_json(options), session.made_with(), listing.images, now())
+    run = session.run_of(session.calibration(folder / "au_info.json"))
+    info = RunInfo(to_json(session.options), session.made_with(), listing.images, now())
     start_s = time.monotonic()
-    with RunLogs(folder, rows, mode_of(options), session.identity(aus), listing.remember) as logs:
-        write_au_info(folder, to_document(calibration, session.pipeline.bundle.labels.aus))
+    with RunLogs(folder, run, mode_of(session.options)) as logs:
+        write_au_info(folder, run.au_info)
         info.write(folder)
-        writer, items = Writer(folder, options.aligned, rows), interruption.until(listing.items())
+        logs.note_session(Made(info.made, info.started.timestamp(), time.time()))
+        writer, items = Writer(folder, run.root, run.rows), interruption.until(listing.items(logs.done))
         with progress_bar(listing.images) as shown:
             counts = follow(
-                session.write_all(items, aus, writer, logs.add),
+                session.write_all(items, run.names.aus, writer, logs.add),
                 lambda counts: shown(counts.total + listing.skipped, counts.failed.total()),
             )
+        info = replace(info, made=session.made_with())
+        logs.note_session(Made(info.made, info.started.timestamp(), time.time()))
         logs.finish()
-    info, elapsed_s = replace(info, made=session.made_with()), time.monotonic() - start_s
+    elapsed_s = time.monotonic() - start_s
     info.write(folder, counts, listing.skipped)
     log.info("%s", summary(counts, listing.skipped, elapsed_s, [info.made]))
     interruption.check()

@@ -6,21 +6,21 @@ Names are sorted and remembered in a temporary database on disk, so that a milli
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from of3.runtime.logs.files import sort_key
-from of3.runtime.logs.journal import Entry, Item, Stamp, stamp_of
+from of3.runtime.logs.items import Done, Item, key_of, path_of, stamp_of
 from of3.runtime.logs.names import stem_at, stems
 from of3.runtime.types import RunError
 from of3.runtime.vision.images import SUFFIXES
+
+Already = Callable[[], Iterable[Done]]  # the pictures that have their row, by key; gone through at most twice
 
 log = logging.getLogger(__name__)
 
 CACHE_KB = 32_768  # of the database's pages, and of its sorting
 SCHEMA = """
     CREATE TABLE found (key BLOB NOT NULL);
-    CREATE TABLE done (path BLOB PRIMARY KEY, size, mtime_ns, success, stem_index) WITHOUT ROWID;
     CREATE TABLE names (name BLOB PRIMARY KEY, path BLOB NOT NULL) WITHOUT ROWID;
 """
 
@@ -33,44 +33,43 @@ class FileListing:
 
         Raises RunError where it holds no picture.
         """
-        self._root, self._retry_failed = root, retry_failed
+        self.root, self._retry_failed = root, retry_failed
         self._beginning = len(os.path.join(Path(root), ""))  # of a path, before what is relative
         self.skipped = 0  # done before, of those gone through so far
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._database.executescript(f"PRAGMA journal_mode=OFF; PRAGMA cache_size=-{CACHE_KB}; {SCHEMA} BEGIN")
-        keys = ((_blob(sort_key(path)),) for path in walk_images(root))
+        keys = ((key_of(path),) for path in walk_images(root))
         self.images = self._database.executemany("INSERT INTO found VALUES (?)", keys).rowcount
         if self.images <= 0:
             self._database.close()
             raise RunError(f"--aligned {root}: no {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} below it")
 
-    def remember(self, entry: Entry) -> None:
-        """A picture of an earlier run; of several of one path the last counts."""
-        stamp = entry.stamp
-        values = (_blob(entry.path), stamp.size, stamp.mtime_ns, entry.success, entry.stem_index)
-        self._database.execute("INSERT OR REPLACE INTO done VALUES (?,?,?,?,?)", values)
-        self._claims(stem_at(os.path.relpath(entry.path, self._root), entry.stem_index), entry.path)
-
-    def items(self) -> Iterator[Item]:
+    def items(self, already: Already = tuple) -> Iterator[Item]:
         """Pictures to be done, in the order of the tables; each is looked at when its turn comes."""
-        has_done = self._database.execute("SELECT 1 FROM done LIMIT 1").fetchone() is not None
-        for (key,) in self._database.execute("SELECT key FROM found ORDER BY key"):
-            path = _text(key).replace("\0", os.sep)
+        found = self._database.execute("SELECT key FROM found ORDER BY key")
+        done, knows_names = iter(already()), False
+        before = next(done, None)
+        for (key,) in found:
+            while before is not None and before.key < key:
+                before = next(done, None)
+            path = path_of(key)
             stamp = stamp_of(path)
-            before = self._before(path) if has_done else None
-            if before and self._is_done(before, stamp):
-                self.skipped += 1
-            else:
-                yield Item(path, stamp, before[3] if before else self._stem_index(path))
+            if before is not None and before.key == key:
+                if before.stamp == stamp and (before.success or not self._retry_failed):
+                    self.skipped += 1
+                else:
+                    yield Item(path, stamp, before.stem_index)
+                continue
+            if not knows_names:
+                self._learn_names(already())
+                knows_names = True
+            yield Item(path, stamp, self._stem_index(path))
 
-    def _before(self, path: str) -> tuple[int, int, int, int] | None:
-        query = "SELECT size, mtime_ns, success, stem_index FROM done WHERE path = ?"
-        found: tuple[int, int, int, int] | None = self._database.execute(query, (_blob(path),)).fetchone()
-        return found
-
-    def _is_done(self, before: tuple[int, int, int, int], stamp: Stamp) -> bool:
-        size, mtime_ns, success, _ = before
-        return Stamp(size, mtime_ns) == stamp and (bool(success) or not self._retry_failed)
+    def _learn_names(self, done: Iterable[Done]) -> None:
+        """What pictures have written, no other may write to."""
+        for each in done:
+            path = path_of(each.key)
+            self._claims(stem_at(os.path.relpath(path, self.root), each.stem_index), path)
 
     def _stem_index(self, path: str) -> int:
         """The first of a picture's stems that no other has."""
@@ -78,7 +77,7 @@ class FileListing:
         return next(index for index, name in enumerate(candidates) if self._claims(name, path))
 
     def _claims(self, name: str, path: str) -> bool:
-        values = (_blob(name), _blob(path))
+        values = (key_of(name), key_of(path))
         if self._database.execute("INSERT OR IGNORE INTO names VALUES (?,?)", values).rowcount:
             return True
         (owner,) = self._database.execute("SELECT path FROM names WHERE name = ?", values[:1]).fetchone()
@@ -89,15 +88,6 @@ class FileListing:
 
     def __exit__(self, *_: object) -> None:
         self._database.close()
-
-
-def _blob(text: str) -> bytes:
-    """Sorts as the text does, also where a name is not UTF-8."""
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _text(blob: bytes) -> str:
-    return blob.decode("utf-8", "surrogatepass")
 
 
 def walk_images(root: str) -> Iterator[str]:

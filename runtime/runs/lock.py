@@ -15,18 +15,22 @@ from of3.runtime.types import RunError
 FILE, OWNER = "run.lock", "run.owner"
 
 
+class Held(RunError):
+    """Another process holds the folder."""
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder; the operating system lets it go when the process ends, however it ends.
 
-    Raises RunError, naming who holds it; OSError when the folder cannot be made.
+    Raises Held, naming who does; OSError when the folder cannot be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / FILE)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise RunError(
+        raise Held(
             f"{folder}: another run writes here, {_owner(folder)}: wait for it, or pass another --logs"
         ) from error
     try:

@@ -10,17 +10,18 @@ from of3.engines.base import EngineFailed, EngineUnavailable
 from of3.engines.bundle import Bundle
 from of3.engines.open import precision_for
 from of3.engines.workers import WorkerDied
-from of3.runtime.logs.journal import Item
-from of3.runtime.logs.tables import Chunk
+from of3.runtime.logs.items import Item
+from of3.runtime.logs.made import OutputNames, Run
 from of3.runtime.logs.writer import Writer
 from of3.runtime.networks import LANDMARKS
 from of3.runtime.options import Options
 from of3.runtime.pipeline import Pipeline
-from of3.runtime.runs.calibrate import Calibration, calibrate, documented
+from of3.runtime.runs.calibrate import Calibration, calibrate, documented, to_document
 from of3.runtime.runs.flags import (
     bundle_of,
     identity_of,
     precision_of,
+    row_options,
     saying_how_to_export,
     settings_of,
     to_json,
@@ -63,6 +64,17 @@ class Session:
         found = identity_of(to_json(self.options), self.pipeline.bundle.digest)
         return {**found, "au": {str(au): index for au, index in au_to_index.items()}}
 
+    def run_of(self, calibration: Calibration) -> Run:
+        """What all rows share."""
+        labels, aus = self.pipeline.labels, calibration.au_to_index
+        return Run(
+            identity=self.identity(aus),
+            rows=row_options(self.options),
+            root=str(Path(self.options.aligned)),
+            names=OutputNames(tuple(label.lower() for label in labels.emotions), tuple(labels.gaze), aus),
+            au_info=to_document(calibration, self.pipeline.bundle.labels.aus),
+        )
+
     def made_with(self) -> dict[str, Any]:
         return made_with(self.pipeline)
 
@@ -71,16 +83,17 @@ class Session:
         items: Iterable[Item],
         au_to_index: Mapping[int, int],
         writer: Writer,
-        add: Callable[[Chunk], None],
+        add: Callable[[Record | Failure, Item], None],
     ) -> Iterator[Record | Failure]:
-        """Each picture's result, in order, once its own files are written and `add` was given its rows.
+        """Each picture's result, in order, once its own files are written and `add` was given it.
 
         Raises RunBroken: no engine, or a thread, is left to go on.
         """
         pictures = ((item, item.path) for item in items)
         try:
             for item, result in self.pipeline.run_keyed(pictures, au_to_index):
-                add(writer.write(result, item))
+                writer.write(result, item)
+                add(result, item)
                 yield result
         except EngineFailed as error:
             raise RunBroken(f"the engine failed and none is left to go on: {error}") from error

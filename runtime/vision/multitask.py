@@ -50,4 +50,5 @@ def record_of(
         confidence=None if face is None else face.confidence,
         landmarks=None if patch is None else to_points(points["landmarks"][index], patch),
         damage=sample.damage,
+        points=None if face is None else face.points_px,
     )

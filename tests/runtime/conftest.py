@@ -14,7 +14,7 @@ import pytest
 
 from of3.runtime.commands.cli import main
 
-NOT_COMPARED = {"run.json", "run.lock", "openface3.txt"}
+NOT_COMPARED = {"run.json", "run.lock", "openface3.txt", "records.sqlite"}
 
 
 @pytest.fixture

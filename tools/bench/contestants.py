@@ -47,7 +47,8 @@ def logged(case: Case, analysed: Callable[[], Iterable[Record | Failure]]) -> St
     """Results -> all their logs, in a folder that goes with them.  A stand-in's box may be empty."""
 
     def step() -> None:
-        with tempfile.TemporaryDirectory() as place, open_logs(Path(place), case.folder) as write:
+        labels = case.bundle.labels
+        with tempfile.TemporaryDirectory() as place, open_logs(Path(place), case.folder, labels) as write:
             for result in analysed():
                 assert isinstance(result, Record) or result.stage == "crop", result
                 write(result)

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from of3.engines.bundle import Labels
 from of3.runtime.logs.folder import Mode, RunLogs
-from of3.runtime.logs.journal import Item, stamp_of
+from of3.runtime.logs.items import Item, stamp_of
+from of3.runtime.logs.made import OutputNames, Run
 from of3.runtime.logs.rows import RowOptions
 from of3.runtime.logs.writer import Writer
 from of3.runtime.types import Failure, Record
@@ -14,9 +16,18 @@ Write = Callable[[Record | Failure], None]
 
 
 @contextmanager
-def open_logs(place: Path, pictures: Path) -> Iterator[Write]:
+def open_logs(place: Path, pictures: Path, labels: Labels) -> Iterator[Write]:
     """What writes a result's per-image files and rows into `place`, which is there."""
     rows = RowOptions()
+    aus = {au: index for index, au in enumerate(labels.aus)}
+    names = OutputNames(tuple(label.lower() for label in labels.emotions), tuple(labels.gaze), aus)
     writer = Writer(place, str(pictures), rows)
-    with RunLogs(place, rows, Mode()) as tables:
-        yield lambda result: tables.add(writer.write(result, Item(result.source, stamp_of(result.source))))
+    with RunLogs(place, Run({}, rows, str(pictures), names, {}), Mode()) as logs:
+
+        def write(result: Record | Failure) -> None:
+            item = Item(result.source, stamp_of(result.source))
+            writer.write(result, item)
+            logs.add(result, item)
+
+        yield write
+        logs.finish()

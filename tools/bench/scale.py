@@ -14,18 +14,13 @@ from functools import partial
 from pathlib import Path
 
 from of3.runtime.commands.flags import parse
-from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.folder import FOLDER, Mode
-from of3.runtime.logs.tables import joined
-from of3.runtime.logs.writer import Writer
 from of3.runtime.pipeline import Pipeline
-from of3.runtime.runs.flags import row_options
 from of3.runtime.runs.shards.merge import merge
 from of3.runtime.runs.shards.plan import replace_plan
 from of3.runtime.runs.shards.planning import asked_of, planned
-from of3.runtime.runs.shards.results import ShardResult, whole, write_result
+from of3.runtime.runs.shards.results import Part, whole
 from of3.runtime.runs.shards.work import ShardSession
-from of3.runtime.types import Record
 from tools.bench.command import REPOSITORY, of3, of3_run
 from tools.bench.page import machine, table
 from tools.bench.pictures import make_pictures
@@ -102,14 +97,14 @@ def merge_s(root: Path, work: Path, count: int) -> tuple[float, float]:
         plan = replace_plan(logs, planned(options, logs, 1, Mode(), asked_of(options)).folder)
         with ShardSession(options, plan) as session, Pipeline.open(options.bundle) as pipeline:
             (record,) = pipeline.run([next((work / f"aligned_512_{FEW}").iterdir())])
-            assert isinstance(record, Record)
-            writer = Writer(logs, plan.root, row_options(options))
-            for shard in range(plan.shards):
-                items = plan.items(shard)
-                rows = joined([writer.write(replace(record, source=item.path), item) for item in items])
-                counts, made = Counts(done=len(items)), (session.session.made_with(),)
-                task = whole(plan, shard)
-                write_result(plan, ShardResult(task, session.identity, rows, counts, made, 0.0, 1.0))
+            made = session.session.made_with()
+        pinned = plan.pinned()
+        assert pinned is not None
+        for shard in range(plan.shards):
+            part = Part(pinned.run)
+            for item in plan.items(shard):
+                part.add(replace(record, source=item.path), item)
+            part.publish(plan, whole(plan, shard), made, 0.0, 1.0)
         taken_s = time_s(lambda: merge(plan))
         kept = sum(path.stat().st_size for path in logs.rglob("*") if path.is_file())
     return taken_s * 1e6 / count, kept / count
@@ -146,7 +141,7 @@ def main() -> int:
     million = (
         ("`of3 manifest`, local disk", f"{listing_s:.0f} s"),
         ("`of3 merge`", f"{merging_s:.0f} s"),
-        ("parts, manifest, tables, journal", f"{kept_bytes:.0f} MB"),
+        ("records, parts, manifest, tables", f"{kept_bytes:.0f} MB"),
     )
     print(f"{machine()}; medians of {given.rounds} interleaved rounds; **stand-in weights**.\n")
     print(table(head, way_cells(figures)))

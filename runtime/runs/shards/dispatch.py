@@ -17,7 +17,7 @@ from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.session import Message, tell
 from of3.runtime.runs.shards.plan import Plan
 from of3.runtime.runs.shards.pool import Worker, WorkerLost, WorkerPool, WorkerReady
-from of3.runtime.runs.shards.results import Task, join_partials, left, whole
+from of3.runtime.runs.shards.results import Task, left
 from of3.runtime.runs.shards.work import fail_picture
 from of3.runtime.types import RunBroken
 
@@ -156,8 +156,6 @@ class Dispatch:
         self._in_a_row = 0
         self._counts.add(counts)
         self._again.extend(left(self._plan, task))
-        if task != whole(self._plan, task.shard):
-            join_partials(self._plan, task.shard)
 
     def _halve(self, task: Task, how: str) -> None:
         """What comes of a task that lost its worker."""

@@ -7,13 +7,14 @@ there, its pictures, the sha256 of its lines; so that one shard is read, and che
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from of3.runtime.logs.files import synced
-from of3.runtime.logs.journal import Item, Stamp, escaped, plain
+from of3.runtime.logs.items import Item, Stamp
 from of3.runtime.types import RunError
 
 FILE, INDEX = "manifest.tsv", "shards.tsv"
@@ -65,15 +66,28 @@ def read_shard(folder: Path, root: str, shard: int) -> list[Item]:
         raise RunError(
             f"{folder / FILE}: shard {shard} was changed: make it anew with `of3 manifest --override`"
         )
-    return [_item(line, root) for line in lines]
+    beginning = os.path.join(root, "")
+    return [_item(line, beginning) for line in lines]
 
 
-def _item(line: bytes, root: str) -> Item:
-    _, size, mtime_ns, place, path = line.removesuffix(b"\n").split(b"\t", 4)
-    return Item(os.path.join(root, plain(path)), Stamp(int(size), int(mtime_ns)), int(place))
+def _item(line: bytes, beginning: str) -> Item:
+    _, size, mtime_ns, place, path = line[:-1].split(b"\t", 4)
+    return Item(beginning + plain(path), Stamp(int(size), int(mtime_ns)), int(place))
 
 
 def index_sha256(folder: Path) -> str:
     """As `Manifest.sha256`."""
     with (folder / INDEX).open("rb") as index:
         return hashlib.file_digest(index, "sha256").hexdigest()
+
+
+def escaped(path: str) -> bytes:
+    """A path as bytes without a newline."""
+    return os.fsencode(path).replace(b"\\", rb"\\").replace(b"\n", rb"\n")
+
+
+def plain(path: bytes) -> str:
+    """What was escaped."""
+    if b"\\" in path:
+        path = re.sub(rb"\\(.)", lambda found: b"\n" if found[1] == b"n" else found[1], path)
+    return os.fsdecode(path)

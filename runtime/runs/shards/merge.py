@@ -1,90 +1,78 @@
-"""The results of a plan's shards -> the logs of a run.
+"""The parts of a plan -> the logs of a run.
 
-Rows are appended shard by shard, through the same journal as a single run's, so that a merge that was killed
-goes on, and one that is repeated changes nothing.  `merge.json` says how far it is.
+Rows are added part by part, in the same transactions as a single run's, so that a merge that was killed goes
+on, and one that is repeated changes nothing.
 """
 
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 from of3.runtime.logs.counts import Counts
-from of3.runtime.logs.files import replace_text, sort_key
 from of3.runtime.logs.folder import Mode, RunLogs
-from of3.runtime.logs.tables import Chunk
+from of3.runtime.logs.items import key_of
+from of3.runtime.logs.made import Run, Session
+from of3.runtime.logs.store import store_of
 from of3.runtime.logs.writer import write_au_info
-from of3.runtime.runs.flags import from_json, row_options
 from of3.runtime.runs.runinfo import RunInfo, summary
 from of3.runtime.runs.shards import manifest
-from of3.runtime.runs.shards.plan import MERGE, MERGED, Plan, clear
-from of3.runtime.runs.shards.results import ShardResult, distinct, read_result, todo, whole
-from of3.runtime.runs.shards.work import digest_of
+from of3.runtime.runs.shards.plan import MERGED, MERGING, Pinned, Plan, clear
+from of3.runtime.runs.shards.results import Task, chains, done_path, read_part, todo
 from of3.runtime.types import RunError
 
-APPENDING, SORTING = "appending", "sorting"
 MOST_NAMED = 10  # shards in a message
 
 log = logging.getLogger(__name__)
 
 
-def _write_state(plan: Plan, **state: Any) -> None:
-    replace_text(plan.folder / MERGE, json.dumps(state) + "\n")
-
-
 def merge(plan: Plan, anew: bool = False) -> None:
-    """Check every result, append its rows, bring them into order, write run.json and au_info.json.
+    """Check every part, add its rows, bring them into order, write run.json and au_info.json.
 
     anew: the tables hold nothing but these rows afterwards.
     Raises RunError: a shard is missing, damaged, of another run, or does not balance.
     """
-    logs = plan.folder.parent
-    pinned = _checked(plan)
-    rows = row_options(from_json(pinned["flags"]))
-    state = {} if anew else plan.merging()
-    if state.get("stage") == MERGED:
-        if all((logs / layout.file).exists() for layout in rows.layouts):
-            log.info("merged already: %s; --override writes the tables anew", logs)
-            return
-        anew, state = True, {}
+    logs, pinned = plan.folder.parent, _checked(plan)
+    identity = {name: value for name, value in pinned.run.identity.items() if name != "manifest"}
+    run = replace(pinned.run, identity=identity)
+    if plan.is_merged and not anew and all((logs / layout.file).exists() for layout in run.rows.layouts):
+        log.info("merged already: %s; --override writes the tables anew", logs)
+        return
     if anew and plan.skipped:
         raise RunError(
             f"{plan.folder}: {plan.skipped} pictures had their rows before and are not in it: run anew"
         )
-    if anew:
-        (plan.folder / MERGE).unlink(missing_ok=True)
-    identity = {name: value for name, value in pinned["identity"].items() if name != "manifest"}
-    mode = Mode(override=anew, resume=bool(state)) if anew or state else _mode(plan, pinned)
-    total = Total()
-    for result in _results(plan, digest_of(pinned["identity"])):  # all of them, before any row is written
-        total.add(result)
-    with RunLogs(logs, rows, mode, identity) as tables:
-        if not state:
-            state = {"stage": APPENDING, "before": tables.count}
-            _write_state(plan, **state)
-        have = tables.count - state["before"] if state["stage"] == APPENDING else plan.pictures
-        for shard in range(plan.shards):
-            have -= _append(tables, read_result(plan, whole(plan, shard)).chunk, have)
-        _write_state(plan, stage=SORTING, before=state["before"])
+    tasks = list(chain.from_iterable(chains(plan)))
+    firsts, sessions, counts = _looked_at(plan, tasks, pinned.run)  # before any row is written
+    (plan.folder / MERGED).unlink(missing_ok=True)
+    with RunLogs(logs, run, _mode(plan, pinned, anew)) as tables:
+        plan.mark(MERGING)
+        there = tables.parts(plan.made)
+        for task, first in zip(tasks, firsts, strict=True):
+            if task.name not in there:
+                tables.add_part(read_part(plan, task), plan.made, task.name, first)
         tables.finish()
-    write_au_info(logs, pinned["au_info"])
-    total.write(plan, pinned["flags"])
-    _write_state(plan, stage=MERGED, before=state["before"])
+    write_au_info(logs, run.au_info)
+    _write_info(plan, pinned.flags, sessions, counts)
+    plan.mark(MERGED)
     shutil.rmtree(plan.folder / "writing", ignore_errors=True)
     clear(logs)
 
 
-def _mode(plan: Plan, pinned: Mapping[str, Any]) -> Mode:
-    """As the plan was made, or as the sessions were told later."""
-    if plan.mode.resume:
-        return plan.mode
-    return Mode(override=plan.mode.override or pinned["flags"]["override"])
+def _mode(plan: Plan, pinned: Pinned, anew: bool) -> Mode:
+    """As the plan was made, or as the sessions were told later, until there are rows of it."""
+    if anew:
+        return Mode(override=True)
+    if plan.mode.resume or plan.is_marked(MERGING):
+        return Mode(override=plan.mode.override and not plan.is_marked(MERGING), resume=True)
+    return Mode(override=plan.mode.override or pinned.flags["override"])
 
 
-def _checked(plan: Plan) -> dict[str, Any]:
+def _checked(plan: Plan) -> Pinned:
     """What makes the rows, of a plan of which nothing is missing.  Raises RunError."""
     pinned = plan.pinned()
     missing = list(dict.fromkeys(task.shard for task in todo(plan, range(plan.shards))))
@@ -102,59 +90,46 @@ def _checked(plan: Plan) -> dict[str, Any]:
     return pinned
 
 
-def _results(plan: Plan, identity: str) -> Iterator[ShardResult]:
-    """Every result, checked against the manifest.  Raises RunError."""
-    last = ""
-    for shard in range(plan.shards):
-        result, items = read_result(plan, whole(plan, shard)), plan.items(shard)
-        if result.identity != identity:
-            raise RunError(_again(plan, shard, "it was made by another run"))
-        if [(item.path, item.stamp) for item in items] != [(e.path, e.stamp) for e in result.chunk.entries]:
-            raise RunError(_again(plan, shard, "its pictures are not those of the manifest"))
-        keys = [last, *(sort_key(item.path) for item in items)]
+def _looked_at(plan: Plan, tasks: Sequence[Task], run: Run) -> tuple[list[bytes], list[Session], Counts]:
+    """The first key of each part, who did them, and what came of the pictures, each as the manifest says.
+
+    Raises RunError.
+    """
+    last, firsts, made, counts = b"", list[bytes](), list[Session](), Counts()
+    for task in tasks:
+        items = plan.items(task.shard)[task.first : task.last]
+        with store_of(read_part(plan, task), done_path(plan, task)) as part:
+            if part.run(part.last_run) != run:
+                raise RunError(_again(plan, task, "it was made by another run"))
+            found = [(done.key, done.stamp) for done in part.done(part.last_run)]
+            if found != [(key_of(item.path), item.stamp) for item in items]:
+                raise RunError(_again(plan, task, "its pictures are not those of the manifest"))
+            made += part.sessions()
+            counts.add(part.counts(part.last_run))
+        keys = [last, *(key for key, _ in found)]
         if any(a >= b for a, b in pairwise(keys)):
-            raise RunError(_again(plan, shard, "a picture is there twice"))
-        good = sum(entry.success for entry in result.chunk.entries)
-        sizes = tuple(len(content) for content in result.chunk.contents)
-        is_balanced = (result.counts.done, result.counts.total) == (good, len(items))
-        if not is_balanced or result.chunk.entries[-1].ends[: len(sizes)] != sizes:
-            raise RunError(_again(plan, shard, "its counts do not balance"))
+            raise RunError(_again(plan, task, "a picture is there twice"))
+        firsts.append(keys[1])
         last = keys[-1]
-        yield result
+    return firsts, made, counts
 
 
-def _again(plan: Plan, shard: int, why: str) -> str:
-    return f"{plan.folder}: shard {shard}: {why}: delete its file in parts/ and run its share again"
+def _again(plan: Plan, task: Task, why: str) -> str:
+    return f"{plan.folder}: shard {task.shard}: {why}: delete {done_path(plan, task)} and run its share again"
 
 
-def _append(tables: RunLogs, chunk: Chunk, have: int) -> int:
-    """Add the pictures of a chunk that are not there yet; how many were.  have: of a killed merge."""
-    known = min(have, len(chunk.entries))
-    if known < len(chunk.entries):
-        tables.add(chunk.after(known))
-    return known
+def _write_info(plan: Plan, flags: Mapping[str, Any], sessions: list[Session], counts: Counts) -> None:
+    """run.json, and one line of it."""
+    started_s, ended_s = (min(s.started_s for s in sessions), max(s.ended_s for s in sessions))
+    made = _distinct([session.made for session in sessions])
+    info = RunInfo(flags, together(made), plan.images, datetime.fromtimestamp(started_s, UTC))
+    info.write(plan.folder.parent, counts, plan.skipped, ended_s - started_s)
+    log.info("%s", summary(counts, plan.skipped, ended_s - started_s, made))
 
 
-class Total:
-    """What the results say of the run."""
-
-    def __init__(self) -> None:
-        self._counts, self._made = Counts(), list[Mapping[str, Any]]()
-        self._started_s, self._ended_s = float("inf"), 0.0
-
-    def add(self, result: ShardResult) -> None:
-        self._counts.add(result.counts)
-        self._made = list(distinct([*self._made, *result.made]))
-        self._started_s = min(self._started_s, result.started_s)
-        self._ended_s = max(self._ended_s, result.ended_s)
-
-    def write(self, plan: Plan, flags: Mapping[str, Any]) -> None:
-        """run.json, and one line of it."""
-        started = datetime.fromtimestamp(self._started_s, UTC)
-        elapsed_s = self._ended_s - self._started_s
-        info = RunInfo(flags, together(self._made), plan.images, started)
-        info.write(plan.folder.parent, self._counts, plan.skipped, elapsed_s)
-        log.info("%s", summary(self._counts, plan.skipped, elapsed_s, self._made))
+def _distinct(documents: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Each once, in the order they came."""
+    return list({json.dumps(each, sort_keys=True): each for each in documents}.values())
 
 
 def together(made: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -162,7 +137,7 @@ def together(made: list[Mapping[str, Any]]) -> dict[str, Any]:
     engines = {
         model: {**first, **({"others": others} if others else {})}
         for model, first in made[0]["engines"].items()
-        for others in [distinct(each["engines"][model] for each in made)[1:]]
+        for others in [_distinct([each["engines"][model] for each in made])[1:]]
     }
     if any("others" in engine for engine in engines.values()):
         log.warning("parts were made on different engines: run.json names them")

@@ -3,8 +3,8 @@
 plan.json                the folder, its shards, what becomes of rows that are there
 manifest.tsv, shards.tsv the pictures (see `manifest`)
 run/identity.json        what makes the rows, by whoever opened a session first
-parts/                   what is done (see `parts`)
-merge.json               how far the merge is (see `merge`)
+parts/                   what is done (see `results`)
+merging, merged          how far the merge is
 """
 
 import json
@@ -19,18 +19,27 @@ from typing import Any
 
 from of3.runtime.logs.files import replace_text, sync, synced
 from of3.runtime.logs.folder import Mode
-from of3.runtime.logs.journal import Item
-from of3.runtime.runs.listing import FileListing
+from of3.runtime.logs.items import Item
+from of3.runtime.logs.made import Run, run_of
+from of3.runtime.runs.listing import Already, FileListing
 from of3.runtime.runs.runinfo import now
 from of3.runtime.runs.shards import manifest
 from of3.runtime.types import RunError
 
-FOLDER, FILE, PIN, MERGE = "plan", "plan.json", "identity.json", "merge.json"
-MERGED = "merged"  # the last stage of a merge
+FOLDER, FILE, PIN = "plan", "plan.json", "identity.json"
+MERGING, MERGED = "merging", "merged"
 FORMAT, REVISION = "of3-shards", 2  # `of3-plan` is what describes a TensorRT plan
 OLD, WRITING = "plan.old", "plan.writing"
 MOST_IN_SHARD, LEAST_IN_SHARD = 1000, 16  # a shard that is lost costs seconds; one begun, some milliseconds
 SHARDS_A_WORKER = 8  # so that the last ones end at about the same time
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """What makes the rows of a plan.  flags: every one of them."""
+
+    run: Run
+    flags: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +63,37 @@ class Plan:
     def size(self, shard: int) -> int:
         return min(self.shard_size, self.pictures - shard * self.shard_size)
 
-    def pinned(self) -> dict[str, Any] | None:
-        """What makes the rows: `identity`, every flag, and au_info.json; None before the first session."""
+    def pinned(self) -> Pinned | None:
+        """What makes the rows; None before the first session."""
         path = self.folder / "run" / PIN
-        return json.loads(path.read_text("utf-8")) if path.exists() else None
+        if not path.exists():
+            return None
+        document = json.loads(path.read_text("utf-8"))
+        return Pinned(run_of(document["run"]), document["flags"])
 
-    def pin(self, document: Mapping[str, Any]) -> None:
-        """Settle it, unless another did."""
+    def pin(self, pinned: Pinned) -> Pinned:
+        """Settle it, unless another did; what is settled."""
         temporary = self.temporary("pin")
         temporary.mkdir()
-        replace_text(temporary / PIN, json.dumps(document, indent=2) + "\n")
-        sync(temporary / PIN)
+        text = json.dumps({"run": pinned.run.to_json(), "flags": pinned.flags}, indent=2) + "\n"
+        replace_text(temporary / PIN, text, is_synced=True)
         publish_folder(temporary, self.folder / "run")
+        settled = self.pinned()
+        assert settled is not None
+        return settled
 
-    def merging(self) -> dict[str, Any]:
-        """How far the merge is: its `stage`, and what it needs to go on; empty before it began."""
-        path = self.folder / MERGE
-        return json.loads(path.read_text("utf-8")) if path.exists() else {}
+    def mark(self, name: str) -> None:
+        """MERGING: the logs hold rows of it.  MERGED: all."""
+        replace_text(self.folder / name, "", self.temporary(name), is_synced=True)
+        sync(self.folder)
+
+    def is_marked(self, name: str) -> bool:
+        return (self.folder / name).exists()
 
     @property
     def is_merged(self) -> bool:
         """Whether the logs hold all rows of the plan."""
-        return self.merging().get("stage") == MERGED
+        return self.is_marked(MERGED)
 
     def temporary(self, name: str) -> Path:
         """A name in the plan's folder that no other process takes."""
@@ -101,15 +119,15 @@ def publish_folder(temporary: Path, final: Path) -> None:
 
 
 def make_plan(
-    logs: Path, listing: FileListing, root: str, shard_size: int, mode: Mode, identity: Mapping[str, Any]
+    logs: Path, listing: FileListing, done: Already, shard_size: int, mode: Mode, identity: Mapping[str, Any]
 ) -> Plan:
     """The pictures of a listing that have no row yet -> a plan in a temporary folder beside its place.
 
-    logs: `<logs>/openface3`, which is there.
+    logs: `<logs>/openface3`, which is there.  done: what has.
     """
-    folder = logs / WRITING / unique(FOLDER)
+    folder, root = logs / WRITING / unique(FOLDER), str(Path(listing.root))
     folder.mkdir(parents=True)
-    listed = manifest.write_manifest(folder, root, listing.items(), shard_size)
+    listed = manifest.write_manifest(folder, root, listing.items(done), shard_size)
     plan = Plan(
         folder=folder,
         root=root,
@@ -138,8 +156,6 @@ def size_of_shards(asked: int, images: int, workers: int) -> int:
 def find_plan(logs: Path) -> Plan | None:
     """The plan of a log folder.  Raises RunError: none of this version."""
     folder = logs / FOLDER
-    if (logs / OLD).exists() and not folder.exists():
-        (logs / OLD).rename(folder)  # a killed process was about to replace it
     if not folder.exists():
         return None
     try:
@@ -152,7 +168,9 @@ def find_plan(logs: Path) -> Plan | None:
 
 
 def clear(logs: Path) -> None:
-    """Take away plans that were never put in their place."""
+    """End what a killed process was at, and take away plans that were never put in place.  Under the lock."""
+    if (logs / OLD).exists() and not (logs / FOLDER).exists():
+        (logs / OLD).rename(logs / FOLDER)  # it was about to be replaced
     for name in (OLD, WRITING):
         shutil.rmtree(logs / name, ignore_errors=True)
 
@@ -183,7 +201,8 @@ def unfinished(logs: Path) -> Plan | None:
 
 def end_plan(logs: Path, is_overridden: bool) -> None:
     """Before a run of one process.  Raises RunError: rows of a plan that is under way would come twice."""
-    plan = unfinished(logs) if (logs / FOLDER).exists() else None
+    clear(logs)
+    plan = unfinished(logs)
     if plan is None:
         return
     if not is_overridden:

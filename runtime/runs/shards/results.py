@@ -1,32 +1,27 @@
-"""What is done of a plan: a file a shard, there whole or not at all.
+"""What is done of a plan: a store of records for each task, and beside it a line by which it is whole.
 
-`parts/000/000012.zip` is shard 12: its bytes of each table, its pictures as the journal has them, `part.json`.
-`parts/000/000012.00000-00250.zip` is a partial result, its first 250: a worker was interrupted or lost.
+`parts/000/000012.00250-01000.done` says that the pictures 250 to before 1000 of shard 12 are in the store it
+names, and that store's sha256, as `sha256sum --check` reads it.
 """
 
-import io
-import json
+import hashlib
 import os
 import re
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from of3.runtime.logs.counts import Counts, counts_of
-from of3.runtime.logs.files import sync
-from of3.runtime.logs.journal import entry_of
-from of3.runtime.logs.tables import Chunk, joined
+from of3.runtime.logs.coding import storable, values_of
+from of3.runtime.logs.files import replace_text, sync, synced
+from of3.runtime.logs.items import Item
+from of3.runtime.logs.made import Run, Session
+from of3.runtime.logs.store import BATCH, store_in_memory
 from of3.runtime.runs.shards.plan import Plan
-from of3.runtime.types import RunError
+from of3.runtime.types import Failure, Record, RunError
 
-FORMAT, REVISION = "of3-part", 1
-TABLES = ("openface3.csv", "errors.tsv", "openface3_full.csv")
-JOURNAL, CARD = "journal.tsv", "part.json"
 A_FOLDER = 1000  # shards
-LONG_AGO = (1980, 1, 1, 0, 0, 0)  # equal parts are equal files
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -41,177 +36,117 @@ class Task:
     def pictures(self) -> int:
         return self.last - self.first
 
-
-@dataclass(frozen=True, slots=True)
-class ShardResult:
-    task: Task
-    identity: str  # digest of what made the rows
-    chunk: Chunk
-    counts: Counts
-    made: tuple[Mapping[str, Any], ...]  # `runinfo.made_with`, of each session that took result
-    started_s: float  # since 1970
-    ended_s: float
-
-
-def path_of(plan: Plan, task: Task) -> Path:
-    span = "" if task.pictures == plan.size(task.shard) else f".{task.first:05d}-{task.last:05d}"
-    return plan.folder / "parts" / f"{task.shard // A_FOLDER:03d}" / f"{task.shard:06d}{span}.zip"
+    @property
+    def name(self) -> str:
+        return f"{self.shard:06d}.{self.first:05d}-{self.last:05d}"
 
 
 def whole(plan: Plan, shard: int) -> Task:
     return Task(shard, 0, plan.size(shard))
 
 
-def write_result(plan: Plan, result: ShardResult) -> None:
-    """Written, synced, put in its place; one that is there stays as it is.  Raises OSError."""
-    final, temporary = path_of(plan, result.task), plan.temporary("result")
-    if final.exists():
-        return
-    final.parent.mkdir(parents=True, exist_ok=True)
-    card = {
-        "format": FORMAT,
-        "revision": REVISION,
-        "identity": result.identity,
-        "shard": result.task.shard,
-        "first": result.task.first,
-        "last": result.task.last,
-        "counts": result.counts.to_document(),
-        "started_s": result.started_s,
-        "ended_s": result.ended_s,
-        "made": result.made,
-    }
-    with zipfile.ZipFile(temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-        contents = dict(zip(TABLES, result.chunk.contents, strict=False))
-        contents[JOURNAL] = b"".join(entry.line() for entry in result.chunk.entries)
-        contents[CARD] = json.dumps(card, indent=2).encode() + b"\n"
-        for name, content in contents.items():
-            file.writestr(_session(name), content)
-    sync(temporary)
-    temporary.replace(final)
-    sync(final.parent)
+def done_path(plan: Plan, task: Task) -> Path:
+    return plan.folder / "parts" / f"{task.shard // A_FOLDER:03d}" / f"{task.name}.done"
 
 
-def _session(name: str) -> zipfile.ZipInfo:
-    session = zipfile.ZipInfo(name, LONG_AGO)
-    session.compress_type = zipfile.ZIP_DEFLATED
-    return session
+class Part:
+    """Records of a task, as they come, in memory."""
+
+    def __init__(self, run: Run):
+        self._store = store_in_memory(run)
+        self._pending: list[tuple[Item, Record | Failure]] = []
+        self.pictures = 0
+
+    def add(self, result: Record | Failure, item: Item) -> None:
+        self._pending.append((item, storable(result)))
+        self.pictures += 1
+        if len(self._pending) >= BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._store.add(self._store.last_run, *values_of(self._pending))
+        self._pending.clear()
+
+    def publish(
+        self, plan: Plan, task: Task, made: Mapping[str, Any], started_s: float, ended_s: float
+    ) -> None:
+        """Written, synced, put in its place; one that is there stays as it is.  Raises OSError."""
+        self._flush()
+        self._store.put_session(self._store.last_run, Session(made, started_s, ended_s))
+        content, done = self._store.content(), done_path(plan, task)
+        digest = hashlib.sha256(content).hexdigest()
+        final, temporary = done.with_name(f"{task.name}.{digest[:16]}.sqlite"), plan.temporary("part")
+        if done.exists():
+            return
+        done.parent.mkdir(parents=True, exist_ok=True)
+        with synced(temporary) as file:
+            file.write(content)
+        temporary.replace(final)
+        replace_text(done, f"{digest}  {final.name}\n", plan.temporary("done"), is_synced=True)
+        sync(done.parent)
 
 
-def read_result(plan: Plan, task: Task) -> ShardResult:
-    """Raises RunError: missing, damaged, or not of this task."""
-    path = path_of(plan, task)
+def read_part(plan: Plan, task: Task) -> bytes:
+    """A part's store, whole.  Raises RunError: missing or damaged."""
+    done = done_path(plan, task)
     try:
-        with zipfile.ZipFile(path) as file:
-            contents = tuple(file.read(name) for name in TABLES if name in file.namelist())
-            # As a file: `splitlines` would also split a name at its carriage return.
-            lines, card = list(io.BytesIO(file.read(JOURNAL))), json.loads(file.read(CARD))
-        if (card["format"], card["revision"]) != (FORMAT, REVISION):
-            raise ValueError("another version")
-        if (card["shard"], card["first"], card["last"]) != (task.shard, task.first, task.last):
-            raise ValueError("another shard")
-        entries = tuple(entry for entry in map(entry_of, lines) if entry is not None)
-        return ShardResult(
-            task=task,
-            identity=card["identity"],
-            chunk=Chunk(entries, contents),
-            counts=counts_of(card["counts"]),
-            made=tuple(card["made"]),
-            started_s=card["started_s"],
-            ended_s=card["ended_s"],
-        )
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        named = re.fullmatch(r"([0-9a-f]{64})  ([\w.-]+\.sqlite)\n", done.read_text("ascii"))
+        if not named:
+            raise ValueError("no digest and name")
+        content = done.with_name(named[2]).read_bytes()
+        if hashlib.sha256(content).hexdigest() != named[1]:
+            raise ValueError("another digest")
+        return content
+    except (OSError, ValueError) as error:
         raise RunError(
-            f"{path}: not to be read ({error}): delete it and do shard {task.shard} again"
+            f"{done}: not to be read ({error}): delete it and do shard {task.shard} again"
         ) from error
 
 
 def todo(plan: Plan, shards: Iterable[int]) -> Iterator[Task]:
     """What is not done of ascending shards."""
-    for folder, group in groupby(shards, lambda shard: shard // A_FOLDER):
-        partials: dict[int, list[Task]] = {}
-        for task in _found(plan, folder):
-            partials.setdefault(task.shard, []).append(task)
-        for shard in group:
-            yield from _gaps(whole(plan, shard), partials.get(shard, []))
+    for shard, tasks in _done(plan, shards):
+        yield from _gaps(whole(plan, shard), tasks)
 
 
 def left(plan: Plan, task: Task) -> list[Task]:
     """What is not done of a task, whoever may have been at it."""
-    if path_of(plan, whole(plan, task.shard)).exists():
-        return []
-    partials = [partial for partial in _partials(plan, task.shard) if partial.last <= task.last]
-    return list(_gaps(task, partials))
+    return [gap for _, tasks in _done(plan, [task.shard]) for gap in _gaps(task, tasks)]
 
 
-def _partials(plan: Plan, shard: int) -> list[Task]:
-    return [task for task in _found(plan, shard // A_FOLDER) if task.shard == shard]
+def chains(plan: Plan) -> Iterator[list[Task]]:
+    """For each shard, all of it done: tasks that follow each other from its first picture to its last."""
+    for shard, tasks in _done(plan, range(plan.shards)):
+        ways: dict[int, list[Task]] = {0: []}
+        for task in tasks:
+            if task.first in ways:
+                ways.setdefault(task.last, [*ways[task.first], task])
+        yield ways[plan.size(shard)]
 
 
-def _found(plan: Plan, folder: int) -> Iterator[Task]:
-    place = plan.folder / "parts" / f"{folder:03d}"
-    for name in os.listdir(place) if place.exists() else []:
-        if named := re.fullmatch(r"(\d{6,})(?:\.(\d+)-(\d+))?\.zip", name):
-            shard = int(named[1])
-            yield Task(shard, int(named[2]), int(named[3])) if named[2] else whole(plan, shard)
+def _done(plan: Plan, shards: Iterable[int]) -> Iterator[tuple[int, list[Task]]]:
+    """What is done of ascending shards, in the order of the pictures, the longer first."""
+    for folder, group in groupby(shards, lambda shard: shard // A_FOLDER):
+        place = plan.folder / "parts" / f"{folder:03d}"
+        names = os.listdir(place) if place.exists() else []
+        found = [re.fullmatch(r"(\d{6,})\.(\d+)-(\d+)\.done", name) for name in names]
+        tasks = [Task(*(int(number) for number in each.groups())) for each in found if each]
+        by_shard: dict[int, list[Task]] = {}
+        for task in sorted(tasks, key=lambda task: (task.first, -task.last)):
+            by_shard.setdefault(task.shard, []).append(task)
+        for shard in group:
+            yield shard, by_shard.get(shard, [])
 
 
-def _gaps(wanted: Task, partials: Iterable[Task]) -> Iterator[Task]:
+def _gaps(wanted: Task, done: Iterable[Task]) -> Iterator[Task]:
+    """What is left of a task; of tasks that lie across each other the later is of no use."""
     at = wanted.first
-    for partial in sorted(partials):
-        if partial.first >= at:  # another lies across those before and is of no use
-            if partial.first > at:
-                yield Task(wanted.shard, at, partial.first)
-            at = partial.last
+    for task in done:
+        if task.first <= wanted.first and wanted.last <= task.last:
+            return
+        if at <= task.first and task.last <= wanted.last:
+            if at < task.first:
+                yield Task(wanted.shard, at, task.first)
+            at = task.last
     if at < wanted.last:
         yield Task(wanted.shard, at, wanted.last)
-
-
-def join_partials(plan: Plan, shard: int) -> None:
-    """Make a shard's result of its partials, where they are all there."""
-    place = path_of(plan, whole(plan, shard))
-    partials = sorted(_partials(plan, shard))
-    if not place.exists():
-        chosen = _chain(whole(plan, shard), partials)
-        if not chosen:
-            return
-        read = [read_result(plan, task) for task in chosen]
-        counts = Counts()
-        for result in read:
-            counts.add(result.counts)
-        write_result(
-            plan,
-            ShardResult(
-                task=whole(plan, shard),
-                identity=_only({result.identity for result in read}, place),
-                chunk=joined([result.chunk for result in read]),
-                counts=counts,
-                made=distinct(made for result in read for made in result.made),
-                started_s=min(result.started_s for result in read),
-                ended_s=max(result.ended_s for result in read),
-            ),
-        )
-    for task in partials:
-        if task != whole(plan, shard):
-            path_of(plan, task).unlink(missing_ok=True)
-
-
-def _chain(wanted: Task, partials: Iterable[Task]) -> list[Task]:
-    """Pieces that follow each other from the first picture to the last; none where there is a gap."""
-    chosen: list[Task] = []
-    at = wanted.first
-    for partial in partials:
-        if partial.first == at:
-            chosen.append(partial)
-            at = partial.last
-    return chosen if at == wanted.last else []
-
-
-def _only(identities: set[str], place: Path) -> str:
-    if len(identities) != 1:
-        raise RunError(f"{place}: its partials were made by different runs: delete them and do the shard again")
-    return identities.pop()
-
-
-def distinct(documents: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
-    """Each once, in the order they came."""
-    return tuple({json.dumps(each, sort_keys=True): each for each in documents}.values())

@@ -15,7 +15,7 @@ from of3.runtime.runs.shards.merge import merge
 from of3.runtime.runs.shards.plan import Plan, find_plan
 from of3.runtime.runs.shards.planning import plans, shared_plan
 from of3.runtime.runs.shards.pool import WorkerPool
-from of3.runtime.runs.shards.results import join_partials, todo
+from of3.runtime.runs.shards.results import todo
 from of3.runtime.runs.shards.work import ShardSession
 
 log = logging.getLogger(__name__)
@@ -86,5 +86,3 @@ def _in_this_process(options: Options, plan: Plan, shards: range, interruption: 
             chain.from_iterable(results),
             lambda counts: shown(counts.total, counts.failed.total()),
         )
-    for shard in sorted({task.shard for task in tasks}):
-        join_partials(plan, shard)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from of3.runtime.logs.folder import Mode, RunLogs
-from of3.runtime.logs.journal import Item, Stamp
+from of3.runtime.logs.items import Item, Stamp
+from of3.runtime.logs.made import OutputNames, Run
 from of3.runtime.logs.names import stem_at, stems
 from of3.runtime.logs.rows import (
     CSV_COLUMNS,
@@ -18,7 +19,7 @@ from of3.runtime.logs.rows import (
     tsv_text,
 )
 from of3.runtime.logs.writer import Writer
-from of3.runtime.types import Failure, RawValues, Record, RunError
+from of3.runtime.types import Failure, RawValues, Record
 
 STAMP = Stamp(10, 20)
 AUS = {1: 0.01, 2: 0.02, 4: 0.04, 6: 0.06, 9: 0.09, 12: 0.6, 25: 0.7, 26: 0.2}
@@ -102,9 +103,13 @@ def test_stems_stay_short_enough_for_a_file_name_and_apart():
     assert all(len(os.fsencode(stem)) <= 200 for relative in relatives for stem in stems(relative))
 
 
-def write(folder, result, options, override=False):
-    with RunLogs(folder, options, Mode(override)) as logs:
-        logs.add(Writer(folder, "in", options).write(result, Item(result.source, STAMP)))
+def write(folder, result, options):
+    item = Item(result.source, STAMP)
+    names = OutputNames(("neutral", "happy", "sad"), ("yaw", "pitch"), dict.fromkeys(AUS, 0))
+    with RunLogs(folder, Run({}, options, "in", names, {}), Mode()) as logs:
+        Writer(folder, "in", options).write(result, item)
+        logs.add(result, item)
+        logs.finish()
 
 
 def test_a_failed_picture_is_a_row_and_an_error(tmp_path):
@@ -114,26 +119,9 @@ def test_a_failed_picture_is_a_row_and_an_error(tmp_path):
     assert not (tmp_path / "per_image").exists()
 
 
-def run_once(folder, options, name="in/a.jpg", override=False):
+def run_once(folder, options, name="in/a.jpg"):
     folder.mkdir(exist_ok=True)
-    write(folder, record(name, landmarks=np.ones((2, 2), np.float32)), options, override)
-
-
-def test_rows_are_appended_unless_overridden(tmp_path):
-    run_once(tmp_path, RowOptions())
-    run_once(tmp_path, RowOptions())
-    assert len((tmp_path / "openface3.csv").read_text().splitlines()) == 3
-    run_once(tmp_path, RowOptions(), override=True)
-    assert len((tmp_path / "openface3.csv").read_text().splitlines()) == 2
-
-
-def test_another_header_is_refused_unless_overridden(tmp_path):
-    (tmp_path / "openface3.csv").write_text("path,file,old\nx,y,z\n")
-    with pytest.raises(RunError, match=r"got columns path,file,old.*--override"):
-        run_once(tmp_path, RowOptions())
-    assert (tmp_path / "openface3.csv").read_text() == "path,file,old\nx,y,z\n"
-    run_once(tmp_path, RowOptions(), override=True)
-    assert (tmp_path / "openface3.csv").read_text().startswith("path,file,pose_yaw")
+    write(folder, record(name, landmarks=np.ones((2, 2), np.float32)), options)
 
 
 def test_files_follow_the_options(tmp_path):

@@ -144,7 +144,7 @@ def test_each_gives_its_row_or_its_reason_and_no_neighbour_suffers(corpus, stand
     succeeded = Counter(row["success"] for row in rows)["1"]
     assert len(list((out / "per_image").rglob("*.tsv"))) == succeeded
     assert {path.name for path in out.iterdir()} == {
-        *("au_info.json", "errors.tsv", "journal.tsv", "openface3.csv", "per_image", "run.json", "run.lock")
+        *("au_info.json", "errors.tsv", "openface3.csv", "per_image", "records.sqlite", "run.json", "run.lock")
     }
     read_with_pandas(out / "openface3.csv", rows)
 

@@ -205,7 +205,7 @@ def test_a_signal_keeps_what_is_done(
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate()
     assert process.returncode == 143, said
-    assert list(plan.rglob("*-*.zip")), said
+    assert list(plan.rglob("*.done")), said
     assert call(command(more, standin_root, tmp_path, *flags), env=environment).returncode == 0
     assert files(tmp_path / "openface3") == undisturbed_more
 

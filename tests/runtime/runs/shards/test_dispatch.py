@@ -10,6 +10,7 @@ import pytest
 
 from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.folder import Mode
+from of3.runtime.logs.store import store_of
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.progress import follow
 from of3.runtime.runs.shards import dispatch
@@ -17,9 +18,9 @@ from of3.runtime.runs.shards.dispatch import Dispatch
 from of3.runtime.runs.shards.plan import find_plan, replace_plan
 from of3.runtime.runs.shards.planning import asked_of, planned
 from of3.runtime.runs.shards.pool import WorkerLost
-from of3.runtime.runs.shards.results import Task, read_result, todo, whole
+from of3.runtime.runs.shards.results import Task, chains, read_part, todo
 from of3.runtime.runs.shards.work import ShardSession
-from of3.runtime.types import RunBroken, RunError
+from of3.runtime.types import Failure, RunBroken, RunError
 
 
 def settled(value=None, error=None):
@@ -87,7 +88,14 @@ def dispatched(plan, pool, interruption=None):
 
 
 def reasons(plan):
-    return [read_result(plan, whole(plan, shard)).counts.failed for shard in range(plan.shards)]
+    found = []
+    for tasks in chains(plan):
+        counts = Counts()
+        for task in tasks:
+            with store_of(read_part(plan, task), plan.folder) as part:
+                counts.add(part.counts(1))
+        found.append(counts.failed)
+    return found
 
 
 def test_every_task_is_done_once(plan, session):
@@ -155,8 +163,11 @@ def test_a_picture_that_holds_its_worker_up_for_ever_is_found_too(plan, session,
     monkeypatch.setattr(dispatch, "LOOK_EVERY_S", 0.05)
     dispatched(plan, Caught(session))
     assert reasons(plan) == [{"unreadable": 1, "killed its worker 3 times": 1}, {}]
-    chunk = read_result(plan, whole(plan, 0)).chunk
-    assert b"killed its worker 3 times: no picture was done within 0 s" in chunk.contents[1]
+    said = []
+    for task in next(chains(plan)):
+        with store_of(read_part(plan, task), plan.folder) as part:
+            said += [result.reason for _, result in part.results(1) if isinstance(result, Failure)]
+    assert "killed its worker 3 times: no picture was done within 0 s" in said
 
 
 def test_what_a_worker_cannot_do_is_the_runs_error(plan, session):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from of3.runtime.logs.journal import Item, Stamp
+from of3.runtime.logs.items import Item, Stamp
 from of3.runtime.runs.shards import manifest
 from of3.runtime.types import RunError
 

@@ -75,9 +75,9 @@ def test_the_same_share_twice_at_once_changes_nothing(
     assert [rival.wait(300) for rival in rivals] == [0, 0]
     plan = tmp_path / "openface3" / "plan"
     assert list((plan / "writing").iterdir()) == []
-    parts = {path: path.read_bytes() for path in plan.rglob("*.zip")}
+    parts = {path: path.read_bytes() for path in plan.rglob("*.done")}
     assert call(command(many, standin_root, tmp_path, "--shard", "0/1")).returncode == 0
-    assert {path: path.read_bytes() for path in plan.rglob("*.zip")} == parts
+    assert {path: path.read_bytes() for path in plan.rglob("*.done")} == parts
     assert main(["merge", "--logs", str(tmp_path)]) == 0
     assert files(tmp_path / "openface3") == undisturbed
 
@@ -257,13 +257,11 @@ def test_a_signal_keeps_what_is_done_and_the_same_command_goes_on(
     _, said = process.communicate()
     assert process.returncode == status, said
     assert "the same command goes on from there" in said
-    partials = list(plan.rglob("*.zip"))
-    assert partials, "nothing was kept"
-    assert all("-" in path.name for path in partials)
-    started = {path.name: path.read_bytes() for path in partials}
+    kept = {path: path.read_bytes() for path in plan.rglob("*.done")}
+    assert kept, "nothing was kept"
     done = call(command(more, standin_root, tmp_path, *flags))
     assert done.returncode == 0, done.stderr
-    assert sum("-" in path.name for path in plan.rglob("*.zip")) == 0 < len(started)
+    assert kept.items() < {path: path.read_bytes() for path in plan.rglob("*.done")}.items()
     if flags[0] == "--shard":
         assert main(["merge", "--logs", str(tmp_path)]) == 0
     assert files(tmp_path / "openface3") == undisturbed_more

@@ -1,0 +1,49 @@
+"""Pictures to be analysed, and how they are known again."""
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """By which a picture's file is known to be the same; zero where there is none to look at."""
+
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A picture to be analysed.  stem_index: which of `names.stems` its per-image files are written under."""
+
+    path: str
+    stamp: Stamp
+    stem_index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A picture that has its row.  key: of its path, as `key_of` says."""
+
+    key: bytes
+    stamp: Stamp
+    success: bool
+    stem_index: int
+
+
+def stamp_of(path: str) -> Stamp:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return Stamp(0, 0)
+    return Stamp(status.st_size, status.st_mtime_ns)
+
+
+def key_of(path: str) -> bytes:
+    """Sorts as the tuple of the path's parts would: no name holds a NUL, and nothing sorts before it."""
+    return path.replace(os.sep, "\0").encode("utf-8", "surrogatepass")
+
+
+def path_of(key: bytes) -> str:
+    """The path that `key_of` was given."""
+    return key.decode("utf-8", "surrogatepass").replace("\0", os.sep)

@@ -1,0 +1,53 @@
+"""What rows were made with."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from of3.runtime.logs.rows import RowOptions
+
+
+@dataclass(frozen=True, slots=True)
+class OutputNames:
+    """What the numbers of the networks are, in their order."""
+
+    emotions: tuple[str, ...]  # lower case
+    gaze: tuple[str, ...]
+    aus: Mapping[int, int]  # action unit -> output
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What all rows of a run share.
+
+    identity: by which a run is known that may be gone on with.  root: the folder of pictures, which the names
+    of per-image files are relative to.  au_info: as `au_info.json` has it.
+    """
+
+    identity: Mapping[str, Any]
+    rows: RowOptions
+    root: str
+    names: OutputNames
+    au_info: Mapping[str, Any]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One process's work on a run.  made: `runinfo.made_with`; times in s since 1970."""
+
+    made: Mapping[str, Any]
+    started_s: float
+    ended_s: float
+
+
+def run_of(text: str) -> Run:
+    """What `Run.to_json` gave."""
+    fields = json.loads(text)
+    names = fields["names"]
+    aus = {int(unit): output for unit, output in names["aus"].items()}
+    known = OutputNames(tuple(names["emotions"]), tuple(names["gaze"]), aus)
+    return Run(**{**fields, "rows": RowOptions(**fields["rows"]), "names": known})
