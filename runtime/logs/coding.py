@@ -141,8 +141,8 @@ def measures(rows: Sequence[Values], names: OutputNames) -> Iterator[Failure | M
         if row[4]:
             yield Failure(path, row[4], row[5])
         else:
-            best, share, pose, presence = next(numbers)
-            yield Measures(path, *pose, names.emotions[best], share, *presence, row[at])
+            best, share, (yaw_rad, pitch_rad), (au12, au25, au26) = next(numbers)
+            yield Measures(path, yaw_rad, pitch_rad, names.emotions[best], share, au12, au25, au26, row[at])
 
 
 def _arrays(blobs: Sequence[bytes | None], shape: tuple[int, ...]) -> Any:
