@@ -28,7 +28,9 @@ def test_a_contestant_runs_when_told_to(name, standin_root, tmp_path):
     assert done.stdout.split() == ["ready", "done", "done"]
 
 
-@pytest.mark.parametrize("tool", ["bench", "bench.scale", "bench.contestants", "fuzz", "soak", "gpu_check"])
+@pytest.mark.parametrize(
+    "tool", ["bench", "bench.scale", "bench.stored", "bench.contestants", "fuzz", "soak", "gpu_check"]
+)
 def test_a_tool_says_what_it_does(tool):
     pytest.importorskip("torch", reason="some of them export")
     if tool == "bench":

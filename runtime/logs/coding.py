@@ -128,14 +128,13 @@ def measures(rows: Sequence[Values], names: OutputNames) -> Iterator[Failure | M
     """Rows as ROW_READ, checked -> what openface3.csv needs of them, in a third of whole records' time."""
     at = len(PICTURE) - 1
     there = [row for row in rows if not row[4]]
-    shares, gaze, au = (
-        np.frombuffer(b"".join([row[at + number] for row in there]), "<f4").reshape(len(there), -1)
-        for number in (4, 5, 6)
-    )
-    sides = [names.gaze.index(name) for name in ("yaw", "pitch")]
-    outputs = [names.aus[unit] for unit in (12, 25, 26)]
-    columns = (shares.argmax(1), shares.max(1), gaze[:, sides], au[:, outputs])
-    numbers = zip(*(column.tolist() for column in columns), strict=True) if there else iter(())
+    numbers: Iterator[Any] = iter(())
+    if there:
+        shares, gaze, au = (_arrays([row[at + number] for row in there], (-1,)) for number in (4, 5, 6))
+        sides = [names.gaze.index(name) for name in ("yaw", "pitch")]
+        outputs = [names.aus[unit] for unit in (12, 25, 26)]
+        columns = (shares.argmax(1), shares.max(1), gaze[:, sides], au[:, outputs])
+        numbers = zip(*(column.tolist() for column in columns), strict=True)
     for row in rows:
         path = path_of(row[0])
         if row[4]:

@@ -1,7 +1,7 @@
 """Stopped at every call that changes a file, and then completed: the files of a run that nothing disturbed.
 
-A preloaded library (`tests/crash/stop.c`) counts the calls of Python, of its libraries and of SQLite alike: write,
-pwrite, fsync, fdatasync, ftruncate, rename, unlink, mkdir, rmdir.
+A preloaded library (`tests/crash/stop.c`) counts the calls of Python, of its libraries and of SQLite alike:
+write, pwrite, fsync, fdatasync, ftruncate, rename, unlink, mkdir, rmdir.
 """
 
 import json

@@ -222,21 +222,21 @@ def test_killed_at_random_moments_nothing_is_lost_repeated_or_torn(
 
 
 def test_a_full_disk_is_one_error_and_the_run_can_be_completed(
-    many, standin_root, tmp_path, undisturbed, files, command
+    more, standin_root, tmp_path, undisturbed_more, files, command
 ):
     """A limit on the size of each file is what a full disk looks like to the one that grows."""
-    limited = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, 90_000))  # noqa: E731
-    full = command(many, standin_root, tmp_path)
+    limited = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))  # noqa: E731
+    full = command(more, standin_root, tmp_path)
     done = subprocess.run(full, preexec_fn=limited, capture_output=True, text=True, check=False)
     out = tmp_path / "openface3"
     assert done.returncode == 1
     assert done.stderr.count(f"cannot go on: {out / 'records.sqlite'}: disk I/O error") == 1
     assert "Traceback" not in done.stderr
     assert (out / "openface3.csv").read_bytes().endswith(b"\n")
-    assert 10 < len(rows(out)) < 300
-    resuming = command(many, standin_root, tmp_path, "--resume", "on")
+    assert 10 < len(rows(out)) < 1500
+    resuming = command(more, standin_root, tmp_path, "--resume", "on")
     subprocess.run(resuming, check=True, capture_output=True)
-    assert files(out) == undisturbed
+    assert files(out) == undisturbed_more
 
 
 def test_the_second_run_on_a_folder_exits_2_at_once(many, standin_root, tmp_path, command):

@@ -12,7 +12,7 @@ from of3.runtime.logs.folder import Mode
 from of3.runtime.logs.items import Stamp
 from of3.runtime.logs.store import store_of
 from of3.runtime.runs.shards.merge import merge
-from of3.runtime.runs.shards.plan import replace_plan
+from of3.runtime.runs.shards.plan import clear, find_plan, replace_plan
 from of3.runtime.runs.shards.planning import asked_of, planned
 from of3.runtime.runs.shards.results import Part, done_path, read_part, todo, whole
 from of3.runtime.runs.shards.work import ShardSession
@@ -156,3 +156,29 @@ def test_the_command_names_what_to_do_where_there_is_no_plan(tmp_path, caplog, c
     assert main(["merge", "-h"]) == 0
     assert capsys.readouterr().out.startswith("usage: of3 merge --logs DIR [flags of the run]")
     assert not os.path.exists(tmp_path / "none")
+
+
+def test_looking_for_a_plan_changes_nothing_and_one_that_was_about_to_go_comes_back(plan, logs):
+    plan.folder.rename(logs / "plan.old")  # as a process leaves it that is killed between two renames
+    before = tree(logs)
+    assert find_plan(logs) is None
+    assert tree(logs) == before
+    clear(logs)
+    assert find_plan(logs) == plan
+
+
+def test_a_plan_of_shards_is_no_plan_of_tensorrt():
+    from of3.engines.trt import plan_file
+    from of3.runtime.runs.shards import plan as shards
+
+    assert shards.FORMAT != plan_file.FORMAT
+
+
+def test_a_merge_where_a_table_was_appended_to_meanwhile_keeps_both(single, options, logs):
+    merge(make(options, logs))
+    with (logs / "openface3.csv").open("a") as file:
+        file.write("mine,x,1,2,,,,,,,,,,,,1\n")
+    before = (logs / "openface3.csv").read_bytes()
+    merge(make(options, logs))
+    body = single["openface3.csv"].split(b"\n", 1)[1]
+    assert (logs / "openface3.csv").read_bytes() == before + body
