@@ -34,12 +34,6 @@ def pytest_collection_modifyitems(config, items):
                 item.add_marker(pytest.mark.skip(reason="takes long: tools/check --long"))
 
 
-@pytest.fixture(scope="session")
-def kills(request):
-    """How often each kind of process is killed."""
-    return 30 if request.config.getoption("--long") else 3
-
-
 def one_thread() -> None:
     """Two processes that make a root each keep two cores busy as they are."""
     os.environ["OMP_NUM_THREADS"] = "1"

@@ -1,7 +1,9 @@
 """A folder of pictures and a way to run `of3 run` on it."""
 
 import os
+import random
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 
 from of3.runtime.commands.cli import main
 
+KILLS, PATIENCE_S = 3, 300
 NOT_COMPARED = {"run.json", "run.lock", "openface3.txt", "records.sqlite"}
 
 
@@ -93,6 +96,37 @@ def wait_until_at_work(logs, pictures=20):
     """Until a run has written the files of some pictures."""
     while sum(1 for _ in (logs / "openface3" / "per_image").rglob("*.tsv")) < pictures:
         time.sleep(0.005)
+
+
+def per_image(folder):
+    """How many pictures have their own file."""
+    return sum(1 for _ in (folder / "per_image").rglob("*.tsv"))
+
+
+@pytest.fixture
+def killed_and_run_again(files):
+    """Kill a run three times while it is at work, or what `victims` gives of its process, and run it again."""
+
+    def until_enough(again, out, want, victims=None, environment=None):
+        chance, killed = random.Random(0), 0
+        total = sum(name.startswith("per_image") for name in want)
+        while killed < KILLS:
+            process = subprocess.Popen(again, stderr=subprocess.DEVNULL, env=environment)
+            for _ in range(KILLS - killed):
+                wanted = per_image(out) + chance.randint(50, total // 5)
+                while (done := per_image(out)) < wanted:
+                    assert process.poll() is None, "it ended before it was killed"
+                    time.sleep(0.005)
+                assert 0 < done < total, "it was hit at its work"
+                os.kill(chance.choice(victims(process)) if victims else process.pid, signal.SIGKILL)
+                killed += 1
+                if victims is None:
+                    break
+            assert process.wait(PATIENCE_S) == (0 if victims else -signal.SIGKILL)
+        subprocess.run(again, check=True, capture_output=True, env=environment, timeout=PATIENCE_S)
+        assert files(out) == want
+
+    return until_enough
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import csv
 import ctypes
 import json
 import os
-import random
 import resource
 import shutil
 import signal
@@ -199,26 +198,12 @@ def test_threads_that_die_end_the_run_loudly(run, out, caplog, longer):
 # -- in processes of their own ----------------------------------------------------------------------------
 
 
-def test_killed_at_random_moments_nothing_is_lost_repeated_or_torn(
-    more, standin_root, tmp_path, undisturbed_more, files, command, kills
+def test_killed_at_its_work_nothing_is_lost_repeated_or_torn(
+    more, standin_root, tmp_path, undisturbed_more, command, killed_and_run_again
 ):
-    chance = random.Random(0)
+    """Every other moment: test_crash_points.py."""
     resuming = command(more, standin_root, tmp_path, "--resume", "on")
-    out = tmp_path / "openface3"
-    killed = 0
-    while killed < 2 * kills:
-        process = subprocess.Popen(resuming, stderr=subprocess.DEVNULL)
-        try:
-            assert process.wait(chance.uniform(0.3, 2.0)) == 0
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            killed += 1
-            continue
-        assert files(out) == undisturbed_more
-        shutil.rmtree(out)
-    subprocess.run(resuming, check=True, capture_output=True)
-    assert files(out) == undisturbed_more
+    killed_and_run_again(resuming, tmp_path / "openface3", undisturbed_more)
 
 
 def test_a_full_disk_is_one_error_and_the_run_can_be_completed(

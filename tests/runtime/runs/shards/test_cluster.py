@@ -211,13 +211,13 @@ def test_a_signal_keeps_what_is_done(
 
 
 @pytest.mark.parametrize("whom", ["driver", "actors"])
-def test_killed_at_random_moments_nothing_is_lost_repeated_or_torn(
+def test_killed_at_its_work_nothing_is_lost_repeated_or_torn(
     more, standin_root, tmp_path, undisturbed_more, command, address, killed_and_run_again, whom
 ):
     where, environment = address
     again = command(more, standin_root, tmp_path, *RAY, "--ray_address", where)
     victims = None if whom == "driver" else lambda _: actors()
-    killed_and_run_again(again, victims, tmp_path / "openface3", undisturbed_more, environment)
+    killed_and_run_again(again, tmp_path / "openface3", undisturbed_more, victims, environment)
 
 
 # -- who works where, and with which bundle -----------------------------------------------------------------

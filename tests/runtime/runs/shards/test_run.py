@@ -287,10 +287,10 @@ def is_running(pid):
 
 
 @pytest.mark.parametrize("whom", ["driver", "workers"])
-def test_killed_at_random_moments_nothing_is_lost_repeated_or_torn(
+def test_killed_at_its_work_nothing_is_lost_repeated_or_torn(
     more, standin_root, tmp_path, undisturbed_more, command, killed_and_run_again, whom
 ):
+    """Every other moment: test_crash_points.py."""
     again = command(more, standin_root, tmp_path, *LOCAL)
-    killed_and_run_again(
-        again, children if whom == "workers" else None, tmp_path / "openface3", undisturbed_more
-    )
+    victims = children if whom == "workers" else None
+    killed_and_run_again(again, tmp_path / "openface3", undisturbed_more, victims)
