@@ -144,7 +144,7 @@ class Database:
         """What SQLite and the checksums say as errors of ours."""
         try:
             yield
-        except (Damaged, sqlite3.Error) as error:
+        except (Damaged, sqlite3.Error, UnicodeDecodeError) as error:  # the last of a message about a name
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in MACHINES:
                 raise OSError(f"{self._path}: {error}") from error
             raise RunError(f"{self._path}: damaged ({error}): {REMEDY}") from error

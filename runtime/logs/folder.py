@@ -73,8 +73,8 @@ def _whole_store(folder: Path, mode: Mode, identity: Mapping[str, Any]) -> Store
     with ExitStack() as opened:
         store = opened.enter_context(open_store(folder / FILE))
         finish_replacing(store, folder)
+        was = [*store.runs().values()][-1].identity  # of all, so that none is damaged
         if mode.resume:
-            was = store.run(store.last_run).identity
             check_identity({name: value for name, value in was.items() if name in identity}, identity)
         try:
             if not all(is_whole(store, folder, layout) for layout in TABLES):
@@ -199,7 +199,7 @@ class RunLogs:
 
     def _note(self, table: Table, first: int, text: bytes) -> None:
         """What a table is about to get."""
-        crc = crc32(text, region_seed(table.end, self._run, first))
+        crc = crc32(text, region_seed(table.layout.file, table.end, self._run, first))
         region = Region(table.end, table.end + len(text), self._run, first, crc)
         self._store.add_region(table.layout.file, region)
 

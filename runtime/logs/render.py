@@ -53,7 +53,7 @@ def is_whole(store: Store, folder: Path, layout: Layout) -> bool:
                 if _begins(file, _blocks(store, layout, region.run, store.run(region.run), region.first)):
                     return False
                 raise Changed(f"{path}: its last rows are not those that were written")
-            crc, has_holes = _crc(file, region)
+            crc, has_holes = _crc(file, layout.file, region)
             if crc != region.crc and has_holes and region is regions[-1]:
                 return False  # the machine lost its power: the length is on the disk, the rows are not
             if crc != region.crc:
@@ -61,9 +61,9 @@ def is_whole(store: Store, folder: Path, layout: Layout) -> bool:
     return True
 
 
-def _crc(file: BinaryIO, region: Region) -> tuple[int, bool]:
+def _crc(file: BinaryIO, name: str, region: Region) -> tuple[int, bool]:
     """Of a region's bytes, and whether there is a NUL among them, which no row has."""
-    crc, has_holes = region_seed(region.start, region.run, region.first), False
+    crc, has_holes = region_seed(name, region.start, region.run, region.first), False
     for at in range(region.start, region.end, BLOCK):
         content = file.read(min(BLOCK, region.end - at))
         crc, has_holes = crc32(content, crc), has_holes or b"\0" in content
@@ -140,7 +140,7 @@ def _copy(old: BinaryIO, out: BufferedWriter, start: int, end: int) -> int:
 
 def _write_rows(store: Store, layout: Layout, number: int, run: Run, out: BufferedWriter) -> Region:
     start = out.tell()
-    crc = region_seed(start, number, 0)
+    crc = region_seed(layout.file, start, number, 0)
     for block in _blocks(store, layout, number, run):
         out.write(block)
         crc = crc32(block, crc)

@@ -14,6 +14,7 @@ from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.database import Database, put_in_place
 from of3.runtime.logs.items import Done, Item, Stamp
 from of3.runtime.logs.made import Run, Session, run_of
+from of3.runtime.logs.rows import TABLES
 from of3.runtime.types import Failure, Record
 
 FILE = "records.sqlite"
@@ -54,9 +55,9 @@ class Region:
     crc: int
 
 
-def region_seed(start: int, run: int, first: int) -> int:
+def region_seed(file: str, start: int, run: int, first: int) -> int:
     """What a region's crc is begun with, so that it holds for where and whose it is as well."""
-    return crc32(f"{start} {run} {first}".encode())
+    return crc32(f"{file} {start} {run} {first}".encode())
 
 
 class Store:
@@ -133,8 +134,11 @@ class Store:
         return [name for (name,) in self._database.rows("SELECT file FROM replacing")]
 
     def regions(self, file: str) -> list[Region]:
-        query = "SELECT start, end, run, first, crc FROM regions WHERE file = ? ORDER BY id"
-        return [Region(*row) for row in self._database.rows(query, file)]
+        found = self._database.rows("SELECT file, start, end, run, first, crc FROM regions ORDER BY id")
+        with self._database.told():
+            if {name for name, *_ in found} - {layout.file for layout in TABLES}:
+                raise Damaged("where rows stand")
+        return [Region(*row) for name, *row in found if name == file]
 
     def done(self, run: int) -> Iterator[Done]:
         """Pictures of a run by key.  Rows may be added meanwhile, of keys that it has passed."""

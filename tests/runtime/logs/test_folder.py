@@ -4,6 +4,7 @@ import csv
 import os
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from of3.runtime.logs import folder as folders
@@ -178,6 +179,30 @@ def test_override_starts_anew_whatever_was_there(tmp_path, fill, names, tables, 
         spoil(out)
         fill(out, sorted(names), OVERRIDE)
         assert tables(out) == want
+
+
+@pytest.mark.parametrize("mode", [RESUME, Mode()])
+def test_a_flipped_bit_is_refused_or_the_tables_are_right(tmp_path, fill, names, tables, want, mode):
+    """Wherever in the records it is, and whatever is done next."""
+    chance, out = np.random.default_rng(0), tmp_path / "out"
+    fill(out, sorted(names)[3:], finish=False)  # the rest comes before, so that all is rendered again
+    kept = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    fill(out, sorted(names)[:3], mode)
+    right, refused = tables(out), 0
+    assert mode != RESUME or right == want
+    for at in chance.integers(0, len(kept[FILE]), 200):
+        for name, content in kept.items():
+            (out / name).write_bytes(content)
+        content = bytearray(kept[FILE])
+        content[at] ^= 1 << int(chance.integers(8))
+        (out / FILE).write_bytes(content)
+        try:
+            fill(out, sorted(names)[:3], mode)
+        except (RunError, OSError):
+            refused += 1
+        else:
+            assert tables(out) == right, at
+    assert refused > 10
 
 
 def test_rows_of_before_records_are_appended_to_and_not_gone_on_with(tmp_path, fill, names, want):
