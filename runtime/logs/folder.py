@@ -21,6 +21,7 @@ from of3.runtime.logs.items import Done, Item
 from of3.runtime.logs.made import Run, Session
 from of3.runtime.logs.render import (
     Changed,
+    check_not_emptied,
     finish_replacing,
     is_whole,
     next_of,
@@ -77,6 +78,8 @@ def _whole_store(folder: Path, mode: Mode, identity: Mapping[str, Any]) -> Store
         if mode.resume:
             check_identity({name: value for name, value in was.items() if name in identity}, identity)
         try:
+            if not mode.resume:
+                check_not_emptied(store, folder)
             if not all(is_whole(store, folder, layout) for layout in TABLES):
                 log.warning("%s: the tables lacked rows that the records hold: written anew", folder)
                 render_tables(store, folder)

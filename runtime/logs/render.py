@@ -12,7 +12,7 @@ from of3.runtime.logs.files import sync, synced
 from of3.runtime.logs.made import Run
 from of3.runtime.logs.rows import ERRORS, ROWS, TABLES, Layout, RowOptions, failure_row, measures_row, row_of
 from of3.runtime.logs.store import Region, Store, region_seed
-from of3.runtime.logs.tables import refuse_link, size_of
+from of3.runtime.logs.tables import has_rows, refuse_link, size_of
 from of3.runtime.types import Failure, Record
 
 BLOCK = 1 << 20
@@ -59,6 +59,14 @@ def is_whole(store: Store, folder: Path, layout: Layout) -> bool:
             if crc != region.crc:
                 raise Changed(f"{path}: some rows are not those that were written")
     return True
+
+
+def check_not_emptied(store: Store, folder: Path) -> None:
+    """Raise Changed where a table has no rows any more: whoever took them away does not want them back."""
+    for layout in TABLES:
+        is_filled = any(region.start < region.end for region in store.regions(layout.file))
+        if is_filled and not has_rows(folder / layout.file):
+            raise Changed(f"{folder / layout.file}: its rows are gone")
 
 
 def _crc(file: BinaryIO, name: str, region: Region) -> tuple[int, bool]:

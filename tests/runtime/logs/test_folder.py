@@ -165,6 +165,20 @@ def test_a_table_that_somebody_changed_is_appended_to(tmp_path, fill, names, wan
     assert "left as it is, its rows leave the records" in caplog.text
 
 
+@pytest.mark.parametrize("left", [None, "", HEADER])
+def test_a_table_that_somebody_emptied_stays_so_unless_its_run_goes_on(
+    tmp_path, fill, names, tables, want, left
+):
+    for mode, expected in ((Mode(), HEADER.encode()), (RESUME, want["openface3.csv"])):
+        out = tmp_path / str(mode.resume)
+        fill(out, sorted(names))
+        (out / "openface3.csv").unlink()
+        if left is not None:
+            (out / "openface3.csv").write_text(left)
+        fill(out, [], mode)
+        assert tables(out)["openface3.csv"] == expected
+
+
 def test_override_starts_anew_whatever_was_there(tmp_path, fill, names, tables, want):
     for number, spoil in enumerate(
         (
