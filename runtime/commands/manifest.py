@@ -32,9 +32,9 @@ def _manifest(command: CommandLine) -> None:
     asked = asked_of(options) if is_known else {"of3": importlib.metadata.version("of3")}
     with locked(logs):
         clear(logs)
-        before = unfinished(logs)
+        before = None if options.override else unfinished(logs)
         made = planned(options, logs, 1, mode_of(options), asked)
-        if before is not None and not options.override:
+        if before is not None:
             clear(logs)
             check_same_plan(before, made)
         elif made.pictures == 0:

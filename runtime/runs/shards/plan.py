@@ -29,6 +29,7 @@ from of3.runtime.types import RunError
 FOLDER, FILE, PIN = "plan", "plan.json", "identity.json"
 MERGING, MERGED = "merging", "merged"
 FORMAT, REVISION = "of3-shards", 2  # `of3-plan` is what describes a TensorRT plan
+BEFORE = "merge.json"  # how far the merge was, in 0.1
 OLD, WRITING = "plan.old", "plan.writing"
 MOST_IN_SHARD, LEAST_IN_SHARD = 1000, 16  # a shard that is lost costs seconds; one begun, some milliseconds
 SHARDS_A_WORKER = 8  # so that the last ones end at about the same time
@@ -161,10 +162,12 @@ def find_plan(logs: Path) -> Plan | None:
     try:
         document = json.loads((folder / FILE).read_text("utf-8"))
         if (document.pop("format"), document.pop("revision")) != (FORMAT, REVISION):
+            if (folder / BEFORE).exists() and '"merged"' in (folder / BEFORE).read_text("utf-8"):
+                return None  # of 0.1, and done with
             raise ValueError
         return Plan(**{**document, "folder": folder, "mode": Mode(**document["mode"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{folder}: not a plan of this version: remove it, or pass another --logs") from error
+        raise RunError(f"{folder}: not a plan of this version: pass --override, or another --logs") from error
 
 
 def clear(logs: Path) -> None:
@@ -202,12 +205,17 @@ def unfinished(logs: Path) -> Plan | None:
 def end_plan(logs: Path, is_overridden: bool) -> None:
     """Before a run of one process.  Raises RunError: rows of a plan that is under way would come twice."""
     clear(logs)
-    plan = unfinished(logs)
-    if plan is None:
+    try:
+        plan = unfinished(logs)
+    except RunError:
+        if not is_overridden:
+            raise
+        shutil.rmtree(logs / FOLDER)
         return
-    if not is_overridden:
+    if plan is not None and not is_overridden:
         raise RunError(
             f"{plan.folder}: a run by many of {plan.pictures} pictures is under way: go on with its command, "
             f"or `of3 merge --logs {logs.parent}`, or pass --override to start anew"
         )
-    shutil.rmtree(plan.folder)
+    if plan is not None:
+        shutil.rmtree(plan.folder)

@@ -33,8 +33,9 @@ log = logging.getLogger(__name__)
 def plans(options: Options, logs: Path, workers: int) -> Iterator[Plan]:
     """What is left of a plan that was begun, then a plan of the pictures that have no row yet."""
     clear(logs)
-    asked, found, mode = asked_of(options), find_plan(logs), mode_of(options)
-    if found is not None and not (options.override and not mode.resume):
+    asked, mode = asked_of(options), mode_of(options)
+    found = None if options.override and not mode.resume else find_plan(logs)
+    if found is not None:
         is_same = _is_same(found, asked, must=not found.is_merged and not options.override)
         if is_same and not found.is_merged:
             log.info("going on with the plan of %s, %d pictures", found.made, found.pictures)

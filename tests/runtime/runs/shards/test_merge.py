@@ -182,3 +182,16 @@ def test_a_merge_where_a_table_was_appended_to_meanwhile_keeps_both(single, opti
     merge(make(options, logs))
     body = single["openface3.csv"].split(b"\n", 1)[1]
     assert (logs / "openface3.csv").read_bytes() == before + body
+
+
+def test_a_plan_of_before_is_passed_over_once_merged_or_overridden(run, out, plan, logs, caplog, single):
+    """0.1 called it by the name of TensorRT's, and said in merge.json how far its merge was."""
+    document = json.loads((plan.folder / "plan.json").read_text())
+    (plan.folder / "plan.json").write_text(json.dumps({**document, "format": "of3-plan", "revision": 1}))
+    assert run("--device", "cpu") == 2
+    assert "not a plan of this version: pass --override" in caplog.text
+    (plan.folder / "merge.json").write_text('{"stage": "merged", "before": 0}')
+    assert run("--device", "cpu") == 0
+    (plan.folder / "merge.json").unlink()
+    assert run("--device", "cpu", "--override") == 0
+    assert not plan.folder.exists()
