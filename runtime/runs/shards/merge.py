@@ -51,10 +51,10 @@ def merge(plan: Plan, anew: bool = False) -> None:
     (plan.folder / MERGED).unlink(missing_ok=True)
     with RunLogs(logs, run, _mode(plan, pinned, anew)) as tables:
         plan.mark(MERGING)
-        there = tables.parts(plan.made)
+        there = tables.parts(plan.token)
         for task, first in zip(tasks, firsts, strict=True):
             if task.name not in there:
-                tables.add_part(read_part(plan, task), plan.made, task.name, first)
+                tables.add_part(read_part(plan, task), plan.token, task.name, first)
         tables.finish()
     write_au_info(logs, run.au_info)
     _write_info(plan, pinned.flags, sessions, counts)

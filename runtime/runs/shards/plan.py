@@ -56,6 +56,7 @@ class Plan:
     mode: Mode  # what becomes of rows that are there
     made: str  # UTC, ISO 8601
     identity: Mapping[str, Any]  # what makes the rows, as far as known when it was made
+    token: str = ""  # no other plan's
 
     def items(self, shard: int) -> list[Item]:
         """The pictures of a shard.  Raises RunError."""
@@ -141,6 +142,7 @@ def make_plan(
         mode=mode,
         made=now().isoformat(timespec="seconds"),
         identity=identity,
+        token=secrets.token_hex(16),
     )
     fields = {name: value for name, value in asdict(plan).items() if name != "folder"}
     with synced(folder / FILE) as file:

@@ -184,7 +184,7 @@ def test_a_merge_where_a_table_was_appended_to_meanwhile_keeps_both(single, opti
     assert (logs / "openface3.csv").read_bytes() == before + body
 
 
-def test_a_plan_of_before_is_passed_over_once_merged_or_overridden(run, out, plan, logs, caplog, single):
+def test_a_plan_of_before_is_passed_over_once_merged_or_overridden(run, plan, caplog):
     """0.1 called it by the name of TensorRT's, and said in merge.json how far its merge was."""
     document = json.loads((plan.folder / "plan.json").read_text())
     (plan.folder / "plan.json").write_text(json.dumps({**document, "format": "of3-plan", "revision": 1}))
