@@ -12,7 +12,7 @@ from of3.runtime.logs import coding
 from of3.runtime.logs.coding import Damaged, Values
 from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.database import Database, put_in_place
-from of3.runtime.logs.items import Done, Item, Stamp
+from of3.runtime.logs.items import Done, Item
 from of3.runtime.logs.made import Run, Session, run_of
 from of3.runtime.logs.rows import TABLES
 from of3.runtime.types import Failure, Record
@@ -146,7 +146,7 @@ class Store:
         while rows := self._database.rows(READ_DONE, run, after, BATCH):
             self._check(rows)
             for key, size, mtime_ns, stem_index, stage, *_ in rows:
-                yield Done(key, Stamp(size, mtime_ns), not stage, stem_index)
+                yield Done(key, size, mtime_ns, not stage, stem_index)
             after = rows[-1][0]
 
     def batches(

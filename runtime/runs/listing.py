@@ -55,7 +55,8 @@ class FileListing:
             path = path_of(key)
             stamp = stamp_of(path)
             if before is not None and before.key == key:
-                if before.stamp == stamp and (before.success or not self._retry_failed):
+                is_same = (before.size, before.mtime_ns) == (stamp.size, stamp.mtime_ns)
+                if is_same and (before.success or not self._retry_failed):
                     self.skipped += 1
                 else:
                     yield Item(path, stamp, before.stem_index)

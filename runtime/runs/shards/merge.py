@@ -101,12 +101,12 @@ def _looked_at(plan: Plan, tasks: Sequence[Task], run: Run) -> tuple[list[bytes]
         with store_of(read_part(plan, task), done_path(plan, task)) as part:
             if part.run(part.last_run) != run:
                 raise RunError(_again(plan, task, "it was made by another run"))
-            found = [(done.key, done.stamp) for done in part.done(part.last_run)]
-            if found != [(key_of(item.path), item.stamp) for item in items]:
+            found = [(done.key, done.size, done.mtime_ns) for done in part.done(part.last_run)]
+            if found != [(key_of(item.path), item.stamp.size, item.stamp.mtime_ns) for item in items]:
                 raise RunError(_again(plan, task, "its pictures are not those of the manifest"))
             made += part.sessions()
             counts.add(part.counts(part.last_run))
-        keys = [last, *(key for key, _ in found)]
+        keys = [last, *(key for key, *_ in found)]
         if any(a >= b for a, b in pairwise(keys)):
             raise RunError(_again(plan, task, "a picture is there twice"))
         firsts.append(keys[1])

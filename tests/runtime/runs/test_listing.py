@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from of3.runtime.logs.items import Done, Stamp, key_of, stamp_of
+from of3.runtime.logs.items import Done, key_of, stamp_of
 from of3.runtime.logs.names import stem_at
 from of3.runtime.runs.listing import FileListing
 from of3.runtime.types import RunError
@@ -93,7 +93,8 @@ def test_a_stem_stays_whose_it_was_however_the_rows_were_sorted_since(tmp_path):
     (first,) = items(tmp_path)
     touch(tmp_path, "a/a.jpg")
     path = str(tmp_path / "a/a.jpg")
-    done = [Done(key_of(path), stamp_of(path), True, 1), Done(key_of(first.path), Stamp(0, 0), True, 0)]
+    stamp = stamp_of(path)
+    done = [Done(key_of(path), stamp.size, stamp.mtime_ns, True, 1), Done(key_of(first.path), 0, 0, True, 0)]
     (changed,) = items(tmp_path, done)
     assert (changed.path, changed.stem_index) == (first.path, 0)
 
@@ -102,7 +103,7 @@ def test_even_names_made_to_collide_have_a_place_of_their_own(tmp_path):
     """Each of its likes is taken by an earlier run's picture."""
     touch(tmp_path, "x/a.png")
     done = [
-        Done(key_of(str(tmp_path / name)), Stamp(1, 1), True, index)
+        Done(key_of(str(tmp_path / name)), 1, 1, True, index)
         for name, index in (("y/a.jpg", 0), ("x/a.jpg", 1), ("x/a.png.jpg", 1))
     ]
     (found,) = items(tmp_path, done)
@@ -113,7 +114,10 @@ def test_even_names_made_to_collide_have_a_place_of_their_own(tmp_path):
 def test_done_pictures_are_skipped_while_they_stay_the_same(tmp_path):
     touch(tmp_path, "a.png", "b.png", "c.png", "d.png")
     found = items(tmp_path)
-    done = [Done(key_of(item.path), item.stamp, item.path.endswith("a.png"), 0) for item in found[:3]]
+    done = [
+        Done(key_of(item.path), item.stamp.size, item.stamp.mtime_ns, item.path.endswith("a.png"), 0)
+        for item in found[:3]
+    ]
     os.utime(tmp_path / "c.png", (1, 1))
     assert [os.path.basename(item.path) for item in items(tmp_path, done)] == ["c.png", "d.png"]
     retried = items(tmp_path, done, retry_failed=True)

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from of3.runtime.logs import folder as folders
+
 
 def rows(out):
     with (out / "openface3.csv").open(newline="") as file:
@@ -51,8 +53,9 @@ def disturbed(out, number, act):
 
 
 @pytest.fixture
-def longer(aligned):
-    """More pictures than may be at work at once."""
+def longer(aligned, monkeypatch):
+    """More pictures than may be at work at once, and their rows as they come."""
+    monkeypatch.setattr(folders, "COMMIT_EVERY_S", 0.0)
     for copy in range(200):
         shutil.copy(aligned / "face_1.png", aligned / f"more_{copy:03d}.png")
     return len(list(aligned.rglob("*.*")))
