@@ -207,11 +207,10 @@ class Store:
 
     def add_part(self, run: int, plan: str, name: str) -> None:
         """All that is in the part that is attached, and that it is here."""
-        keys = self._database.rows("SELECT ?, key FROM part.pictures", run)
+        before, keys = self.next_picture - 1, self._database.rows("SELECT ?, key FROM part.pictures", run)
         if min(key for _, key in keys) <= self.last_key(run):
             self._database.write_all(DELETE_FACE, keys)
             self._database.write_all(DELETE_PICTURE, keys)
-        before = self.next_picture - 1
         self._database.write(COPY_PICTURES, before, run)
         self._database.write(COPY_FACES, before)
         self._database.write(COPY_SESSIONS, run)

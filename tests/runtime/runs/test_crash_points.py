@@ -15,7 +15,7 @@ import pytest
 
 CRASH = Path(__file__).resolve().parents[2] / "crash"
 SCENARIOS = ("run", "resume", "override", "append", "twice", "share", "merge", "merge_after", "render")
-EVERY = 40  # of the points, where there is little time
+EVERY = 10  # of the points, where there is little time
 
 
 @pytest.fixture(scope="session")
