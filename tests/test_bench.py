@@ -1,5 +1,6 @@
 """Each contestant of `python -m tools.bench` can be made ready and runs; every tool can say what it does."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -38,3 +39,17 @@ def test_a_tool_says_what_it_does(tool):
     done = call(f"tools.{tool}", "--help")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("usage: ")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("step", ["written", "resumed", "rendered"])
+def test_memory_does_not_grow_with_the_rows(step, tmp_path):
+    """507 bytes a row, as sorting once took, would be 50 MB here."""
+    peaks = []
+    for rows in (2000, 100_000):
+        folder = tmp_path / str(rows) / "openface3"
+        for each in dict.fromkeys(["written", step]):
+            done = call("tools.bench.stored", "--step", each, "--rows", rows, "--folder", folder)
+            assert done.returncode == 0, done.stderr
+        peaks.append(json.loads(done.stdout.splitlines()[-1])["peak MB"])
+    assert peaks[1] - peaks[0] < 35, peaks

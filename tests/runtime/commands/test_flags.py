@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from of3.runtime.commands import build, doctor, render
 from of3.runtime.commands.flags import parse, parser
 from of3.runtime.types import RunError
 
@@ -42,6 +43,19 @@ def test_the_seeds_command_line_is_taken():
     )
     assert found.override
     assert found.per_image
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("on", True), ("Yes", True), ("1", True), ("n", False), ("off", False)]
+)
+def test_every_command_takes_the_same_words(word, value):
+    built = build.parse(["--bundle", "b", "--tf32", word])
+    tried = doctor.parse(["--tf32", word])
+    rendered = render.parse(["logs", "--extra_csv", word, "--per_image", word])
+    assert [built.tf32, tried.tf32, rendered.extra_csv, rendered.per_image] == [value] * 4
+    for parse_words in (build.parse, doctor.parse):
+        with pytest.raises(SystemExit, match="2"):
+            parse_words(["--bundle", "b", "--tf32", "maybe"])
 
 
 @pytest.mark.parametrize("word", ["on", "ON", "1", "true", "True", "yes", "y", "Y"])
