@@ -117,7 +117,7 @@ def render_tables(store: Store, folder: Path, runs: Mapping[int, Run] | None = N
 
 
 def _write_next(store: Store, folder: Path, layout: Layout, runs: Mapping[int, Run]) -> Sequence[Region]:
-    """Write a table's `.next`; where the rows of each run stand in it."""
+    """Write a table's next version; where the rows of each run stand in it."""
     path, regions = folder / layout.file, store.regions(layout.file)
     made, at, size = [], 0, size_of(path)
     refuse_link(path)
@@ -170,4 +170,4 @@ def finish_replacing(store: Store, folder: Path) -> None:
 
 def next_of(path: Path) -> Path:
     """Where a file's next version is written."""
-    return path.with_name(f".{path.name}.next")
+    return path.with_name(f".{path.name}.new")

@@ -227,6 +227,22 @@ def test_a_full_disk_is_one_error_and_the_run_can_be_completed(
     assert files(out) == undisturbed_more
 
 
+def test_logs_that_cannot_be_written_are_one_error(more, standin_root, tmp_path, command):
+    """On a file system that is mounted to be read only, in a process that sees it so alone."""
+    (tmp_path / "openface3").mkdir()
+    mounted = f"mount --bind {tmp_path} {tmp_path} && mount -o remount,ro,bind {tmp_path}"
+    inside = ["unshare", "--mount", "sh", "-c", f'{mounted} && exec "$@"', "sh"]
+    if shutil.which("unshare") is None or subprocess.run([*inside, "true"], check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    done = subprocess.run(
+        [*inside, *command(more, standin_root, tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("cannot go on: [Errno 30] Read-only file system") == 1
+    assert "Traceback" not in done.stderr
+    assert list((tmp_path / "openface3").iterdir()) == []
+
+
 def test_the_second_run_on_a_folder_exits_2_at_once(many, standin_root, tmp_path, command):
     first = subprocess.Popen(command(many, standin_root, tmp_path), stderr=subprocess.DEVNULL)
     while not (tmp_path / "openface3" / "run.owner").exists():
