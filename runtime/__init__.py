@@ -7,6 +7,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import of3.engines  # noqa: F401 - quiet from here on
 from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE, Settings
 
 if TYPE_CHECKING:

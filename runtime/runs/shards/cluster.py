@@ -34,6 +34,9 @@ from of3.runtime.types import RunBroken, RunError
 INSTALL = "pip install 'of3[ray]'"
 OWN_STORE_BYTES = 256 << 20  # of a cluster of this run's own: nothing but the bundle goes through it
 CONNECT_WITHIN_S = 10.0
+# Ray tells its makers even that it was told not to tell, and asks three clouds whether the machine is theirs:
+# its processes speak HTTP to a port of this machine where nobody listens.  (gRPC does not look at ALL_PROXY.)
+NOWHERE = {"RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9"}
 Files = Mapping[str, bytes]  # by path below a folder
 
 
@@ -42,7 +45,8 @@ def import_ray(is_own_cluster: bool = False) -> Any:
 
     A cluster of this run's own listens on every interface, as Ray does, but only to who has its token.
     """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    if is_own_cluster:
+        os.environ.update(NOWHERE)
     if is_own_cluster and "RAY_AUTH_MODE" not in os.environ:
         os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
     try:
