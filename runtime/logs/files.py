@@ -1,5 +1,6 @@
 """Files replaced whole, and kept inside their folder."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +22,7 @@ def replace_text(path: Path, text: str, temporary: Path | None = None, is_synced
             while rest:
                 rest = rest[file.write(rest) :]
             if is_synced:
-                os.fsync(file.fileno())
+                fsync(file.fileno(), temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -33,18 +34,30 @@ def synced(path: Path) -> Iterator[BufferedWriter]:
     with path.open("wb") as file:
         yield file
         file.flush()
-        os.fsync(file.fileno())
+        fsync(file.fileno(), path)
 
 
 def sync(path: Path) -> None:
-    """Let a file, or a folder's list of files (which Windows keeps itself), reach the disk."""
-    if os.name == "nt" and path.is_dir():
+    """Let a file, or a folder's list of files (which some systems keep themselves), reach the disk."""
+    is_folder = path.is_dir()
+    if os.name == "nt" and is_folder:
         return
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        fsync(handle, path)
+    except OSError as error:
+        if not is_folder or error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(handle)
+
+
+def fsync(handle: int, path: Path) -> None:
+    """As `os.fsync`, with the path in its error."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 class Inside:

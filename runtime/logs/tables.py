@@ -5,7 +5,7 @@ import logging
 import os
 from pathlib import Path
 
-from of3.runtime.logs.files import replace_text
+from of3.runtime.logs.files import fsync, replace_text
 from of3.runtime.logs.rows import Layout
 from of3.runtime.types import RunError
 
@@ -48,7 +48,7 @@ class Table:
             raise FileNotFoundError(f"{self._path} was replaced while this run wrote to it")
 
     def sync(self) -> None:
-        os.fsync(self._handle)
+        fsync(self._handle, self._path)
 
     def close(self) -> None:
         os.close(self._handle)

@@ -1,5 +1,7 @@
 """One run at a time on a log folder."""
 
+import errno
+import logging
 import os
 import platform
 from collections.abc import Iterator
@@ -13,6 +15,10 @@ from of3.runtime.logs.files import replace_text
 from of3.runtime.types import RunError
 
 FILE, OWNER = "run.lock", "run.owner"
+# What a file system without locks answers: NFS without its lock service, some that users mount themselves.
+WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS)
+
+log = logging.getLogger(__name__)
 
 
 class Held(RunError):
@@ -23,6 +29,7 @@ class Held(RunError):
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder; the operating system lets it go when the process ends, however it ends.
 
+    On a file system without locks nothing holds it, which is said.
     Raises Held, naming who does; OSError when the folder cannot be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,6 +40,10 @@ def locked(folder: Path) -> Iterator[None]:
         raise Held(
             f"{folder}: another run writes here, {_owner(folder)}: wait for it, or pass another --logs"
         ) from error
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in WITHOUT_LOCKS:
+            raise
+        log.warning("%s: its file system has no locks: see to it that one run at a time writes here", folder)
     try:
         started = datetime.now().astimezone().isoformat(timespec="seconds")
         replace_text(folder / OWNER, f"process {os.getpid()} on {platform.node()} since {started}")

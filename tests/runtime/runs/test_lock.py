@@ -1,5 +1,8 @@
+import errno
+import fcntl
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -49,3 +52,37 @@ def test_it_can_be_held_again(tmp_path):
     for _ in range(2):
         with locked(tmp_path / "new"):
             pass
+
+
+@pytest.mark.parametrize("name", ["ENOLCK", "EOPNOTSUPP", "EINVAL"])
+def test_a_file_system_without_locks_is_told_and_written_to(run, out, caplog, monkeypatch, name):
+    """NFS without its lock service, and some that users mount."""
+
+    def refused(*_):
+        raise OSError(getattr(errno, name), os.strerror(getattr(errno, name)))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    assert run() == 0
+    assert run("--resume", "on") == 0
+    assert "its file system has no locks: see to it that one run at a time writes here" in caplog.text
+
+
+def test_a_share_whose_folders_cannot_be_synced_is_written_to(run, out, monkeypatch):
+    sync = os.fsync
+
+    def refused(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", refused)
+    assert run() == 0
+
+
+def test_a_file_that_cannot_be_synced_is_named(run, out, caplog, monkeypatch):
+    def refused(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", refused)
+    assert run() == 1
+    assert f"cannot go on: [Errno 5] Input/output error: '{out}" in caplog.text
