@@ -4,9 +4,12 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 
+from of3.runtime.runs.console import open_streams
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status of the command."""
+    open_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     commands = {point.name: point for point in importlib.metadata.entry_points(group="of3.commands")}
     if arguments and arguments[0] in commands:

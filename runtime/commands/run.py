@@ -9,7 +9,7 @@ from of3.runtime.commands.flags import CommandLine, parse, parser
 from of3.runtime.commands.status import status_of
 from of3.runtime.logs.files import replace_text
 from of3.runtime.options import Options
-from of3.runtime.runs.console import log_to_stderr
+from of3.runtime.runs.console import log_to_stderr, open_streams
 from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ def main(argv: Sequence[str]) -> int:
 
 def script_main(script: Path, argv: Sequence[str]) -> int:
     """The drop-in: as `of3 run`, with the help text written beside the script."""
+    open_streams()
     return _start(parse(argv, script.name), script.name, script.with_suffix(".txt"))
 
 
