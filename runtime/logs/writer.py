@@ -48,6 +48,6 @@ class Writer:
         self._per_image.sync()
 
 
-def write_au_info(folder: Path, document: Mapping[str, Any]) -> None:
-    """`au_info.json`, replaced whole."""
-    replace_text(folder / "au_info.json", json.dumps(document, indent=2) + "\n")
+def write_au_info(folder: Path, document: Mapping[str, Any], temporary: Path | None = None) -> None:
+    """`au_info.json`, replaced whole.  temporary: this writer's alone, where there may be several."""
+    replace_text(folder / "au_info.json", json.dumps(document, indent=2) + "\n", temporary)

@@ -52,7 +52,7 @@ class ShardSession:
         check_identity(self.plan.identity, {name: identity[name] for name in self.plan.identity})
         flags = {**to_json(self._told), "shard": None}  # it is of all shares
         pinned = self.plan.pin(Pinned(replace(run, identity=identity, root=self.plan.root), flags))
-        write_au_info(logs, pinned.run.au_info)
+        write_au_info(logs, pinned.run.au_info, self.plan.temporary("au_info"))
         return pinned
 
     def _identity(self, au_to_index: Mapping[int, int]) -> dict[str, Any]:

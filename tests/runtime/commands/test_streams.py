@@ -22,9 +22,12 @@ def test_streams_that_a_launcher_closed_are_opened_on_the_null_device(
     """As cron may: otherwise a table gets stderr's number, and what is said."""
     assert run("--device", "cpu") == 0
     want = files(out)
-    process = started(
-        aligned, standin_root, tmp_path / "other", preexec_fn=lambda: [os.close(n) for n in closed]
-    )
+
+    def close():
+        for number in closed:
+            os.close(number)
+
+    process = started(aligned, standin_root, tmp_path / "other", preexec_fn=close)
     assert process.wait() == 0
     assert files(tmp_path / "other" / "logs" / "openface3") == want
 

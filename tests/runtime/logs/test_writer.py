@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from of3.runtime.logs.rows import (
     record_row,
     tsv_text,
 )
-from of3.runtime.logs.writer import Writer
+from of3.runtime.logs.writer import Writer, write_au_info
 from of3.runtime.types import Failure, RawValues, Record
 
 STAMP = Stamp(10, 20)
@@ -146,3 +147,17 @@ def test_any_name_reads_back_equal(tmp_path, name):
         (row,) = csv.DictReader(file)
     assert row["file"] == name
     assert row["path"] == f"in/{name}"
+
+
+def test_rivals_write_au_info_each_by_a_name_of_its_own(tmp_path):
+    """Shares that settle what makes the rows at the same moment."""
+
+    def write(number):
+        for _ in range(50):
+            write_au_info(tmp_path, {"by": 0}, tmp_path / f"writing.{number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(write, number) for number in range(8)]:
+            done.result()
+    assert json.loads((tmp_path / "au_info.json").read_text()) == {"by": 0}
+    assert [path.name for path in tmp_path.iterdir()] == ["au_info.json"]
