@@ -8,6 +8,7 @@ import hashlib
 import inspect
 import os
 import shutil
+import subprocess
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -32,6 +33,21 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if "long" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="takes long: tools/check --long"))
+
+
+@pytest.fixture(scope="session")
+def preloaded(tmp_path_factory):
+    """C source -> the library that LD_PRELOAD names."""
+
+    def compiled(source):
+        compiler = shutil.which("cc")
+        if compiler is None:
+            pytest.skip(f"no C compiler here, which {source.name} needs")
+        made = tmp_path_factory.mktemp("preloaded") / f"{source.stem}.so"
+        subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", made, source, "-ldl"], check=True)
+        return made
+
+    return compiled
 
 
 def one_thread() -> None:

@@ -4,7 +4,6 @@ A preloaded library notes every look-up of a host and every connection, and lets
 """
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,18 +26,8 @@ with Pipeline.open(sys.argv[1]) as pipeline:
 OF3 = "import sys; from of3.runtime.commands.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
-@pytest.fixture(scope="session")
-def lookups(tmp_path_factory):
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler here to make the library that notes look-ups with")
-    made = tmp_path_factory.mktemp("lookups") / "lookups.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", made, SOURCE, "-ldl"], check=True)
-    return made
-
-
 @pytest.fixture
-def watched(lookups, tmp_path):
+def watched(preloaded, tmp_path):
     """Run Python with a home of its own; what it left there and whom it looked for."""
 
     def watched(*words, said=""):
@@ -49,7 +38,7 @@ def watched(lookups, tmp_path):
         }
         done = subprocess.run(
             [sys.executable, *map(str, words)],
-            env={**kept, "HOME": str(home), "LD_PRELOAD": str(lookups), "LOOKUPS": str(noted)},
+            env={**kept, "HOME": str(home), "LD_PRELOAD": str(preloaded(SOURCE)), "LOOKUPS": str(noted)},
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -129,10 +129,10 @@ class Database:
         try:
             yield
             self.write("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                self._open.execute("ROLLBACK")
-            raise
+        finally:
+            if self._open.in_transaction:
+                with suppress(sqlite3.Error):
+                    self._open.execute("ROLLBACK")
 
     def content(self) -> bytes:
         """All of it."""

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import astuple, dataclass
 from itertools import chain
 from pathlib import Path
@@ -251,11 +252,10 @@ def store_of(content: bytes, path: Path) -> Store:
 
 
 def _checked(database: Database, is_known: bool = False) -> Store:
-    try:
+    with ExitStack() as opened:
+        opened.callback(database.close)
         database.check(is_known)
-    except BaseException:
-        database.close()
-        raise
+        opened.pop_all()
     return Store(database, is_known)
 
 

@@ -1,7 +1,6 @@
 import itertools
 import resource
 import threading
-import time
 import weakref
 from collections.abc import Generator
 
@@ -264,38 +263,3 @@ def test_resized_detection_finds_the_same_faces(real_detector, faces):
 def test_no_face_is_said(real_detector, shared_root):
     (failure,) = detected(real_detector, [np.full((200, 200, 3), 90, np.uint8)])
     assert failure == Failure("array 0", "detect", "no face")
-
-
-def test_the_callers_own_blas_is_not_throttled_between_results(bundle_folder, pictures):
-    """What is being made ready on the threads may hold BLAS to one thread; nothing does once they rest."""
-    from threadpoolctl import threadpool_info, threadpool_limits
-
-    def threads():
-        return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
-
-    with threadpool_limits(3, user_api="blas"), Pipeline.open(bundle_folder) as pipeline:
-        before = threads()
-        assert before and set(before) == {3}
-        results = pipeline.run(pictures * 3)
-        assert isinstance(results, Generator)
-        next(results)
-        time.sleep(0.5)
-        assert threads() == before
-        results.close()
-
-
-def test_blas_keeps_to_one_thread_as_long_as_anybody_is_inside():
-    from threadpoolctl import threadpool_info, threadpool_limits
-
-    from of3.runtime.blas import OneThread
-
-    def threads():
-        return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
-
-    one = OneThread()
-    with threadpool_limits(3, user_api="blas"):
-        with one:
-            with one:
-                assert threads() == {1}
-            assert threads() == {1}
-        assert threads() == {3}
