@@ -90,7 +90,8 @@ def _writable(given: argparse.Namespace) -> Iterator[tuple[str, str]]:
     folders = [Path(tempfile.gettempdir())]
     folders += [folder for folder in (given.bundle, given.logs) if folder is not None]
     for folder in folders:
-        yield "writable", f"{folder}: {'yes' if _can_write(folder) else 'NO'}"
+        found = "" if folder.exists() else ", which is not there yet"
+        yield "writable", f"{folder}: {'yes' if _can_write(folder) else 'NO'}{found}"
 
 
 def _can_write(folder: Path) -> bool:

@@ -74,7 +74,7 @@ def parse_step(argv: Sequence[str], prog: str, text: str, required: Sequence[str
     text: what the command does, for its help.
     """
     command = parse(argv, prog, required)
-    if command.print_help:
+    if command.print_help or list(argv) == ["--help"]:
         made = parser(prog)
         flags = " ".join(f"--{name} DIR" for name in required)
         made.description, made.usage = text, f"%(prog)s {flags} [flags of the run]"

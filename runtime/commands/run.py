@@ -19,6 +19,13 @@ def main(argv: Sequence[str]) -> int:
     """`of3 run`: the help text is written beside the logs."""
     command = parse(argv, "of3 run")
     logs = command.namespace.logs
+    if list(argv) == ["--help"]:
+        print(parser("of3 run").format_help())
+        return 0
+    if command.missing and not command.print_help:
+        log_to_stderr()
+        log.error("missing %s: see of3 run -h", ", ".join(command.missing))
+        return 2
     return _start(command, "of3 run", Path(logs) / "openface3" / "openface3.txt" if logs else None)
 
 

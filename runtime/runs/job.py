@@ -66,6 +66,8 @@ def _analyse(session: Session, listing: FileListing, folder: Path, interruption:
 def log_folder(options: Options) -> Path:
     """Where the logs go.  Raises RunError."""
     folder = options.logs / FOLDER
+    if Path(options.aligned).is_file():
+        raise RunError(f"--aligned {options.aligned}: is a file, want the folder that it is in")
     if not Path(options.aligned).is_dir():
         raise RunError(f"--aligned {options.aligned}: no such folder")
     if folder.is_symlink():

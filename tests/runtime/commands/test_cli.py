@@ -1,0 +1,53 @@
+"""What `of3` says to somebody who meets it for the first time."""
+
+import subprocess
+import sys
+
+import pytest
+
+from of3.runtime.commands.cli import main
+
+
+@pytest.mark.parametrize("words", [[], ["help"], ["-h"], ["--help"]])
+def test_it_lists_its_commands(words, capsys):
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "of3 run --help" in said
+    assert "of3 render --help" in said
+
+
+def test_an_unknown_command_is_named_beside_the_known(capsys):
+    assert main(["walk"]) == 2
+    assert "got command 'walk', want one of build, doctor" in capsys.readouterr().err
+
+
+def test_its_version_is_one_line(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("of3 0.")
+
+
+@pytest.mark.parametrize("command", ["run", "manifest", "merge"])
+def test_help_is_printed_and_what_is_missing_is_named(command, capsys, caplog):
+    assert main([command, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"usage: of3 {command} ")
+    assert main([command]) == 2
+    assert "missing --" in caplog.text + capsys.readouterr().err
+
+
+def test_a_file_is_no_folder(standin_root, tmp_path, caplog):
+    picture = standin_root / "images" / "face_1.png"
+    words = ["--aligned", str(picture), "--logs", str(tmp_path), "--of3_root", str(standin_root)]
+    assert main(["run", *words]) == 2
+    assert "is a file, want the folder that it is in" in caplog.text
+
+
+def test_a_reader_who_has_enough_is_no_error():
+    code = "import sys; from of3.runtime.commands.cli import main; sys.exit(main(['run', '-h']))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert (process.returncode, "Traceback" in said) == (0, False), said
