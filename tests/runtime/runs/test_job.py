@@ -192,9 +192,10 @@ def test_progress_off_a_terminal_is_a_line_now_and_then(monkeypatch, caplog):
     assert "0 failed" in caplog.text
 
 
-def test_missing_flags_print_the_help_and_exit_0(capsys):
-    assert main(["run", "--logs", "x", "--help", "off"]) == 0
-    assert "--aligned DIR" in capsys.readouterr().out
+def test_missing_flags_are_named_and_exit_2(caplog):
+    """As every command does; the drop-in script prints its help and exits 0, as the original."""
+    assert main(["run", "--logs", "x", "--help", "off"]) == 2
+    assert "missing --aligned, --of3_root: see of3 run -h" in caplog.text
 
 
 def test_the_help_text_goes_beside_the_logs(run, out, capsys):

@@ -213,7 +213,7 @@ def test_a_full_disk_is_one_error_and_the_run_can_be_completed(
     more, standin_root, tmp_path, undisturbed_more, files, command
 ):
     """A limit on the size of each file is what a full disk looks like to the one that grows."""
-    limited = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))  # noqa: E731
+    limited = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (520_000, 520_000))  # noqa: E731
     full = command(more, standin_root, tmp_path)
     done = subprocess.run(full, preexec_fn=limited, capture_output=True, text=True, check=False)
     out = tmp_path / "openface3"
