@@ -1,7 +1,6 @@
 """What became of the pictures, counted."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,8 +36,3 @@ class Counts:
 
     def to_document(self) -> dict[str, Any]:
         return {"done": self.done, "damaged": self.damaged, "failed": dict(self.failed)}
-
-
-def counts_of(document: Mapping[str, Any]) -> Counts:
-    """What `to_document` gave."""
-    return Counts(document["done"], document["damaged"], Counter(document["failed"]))
