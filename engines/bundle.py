@@ -18,6 +18,7 @@ REVISION = 2
 MAX_MANIFEST_BYTES = 16 << 20
 MAX_FILE_BYTES = 4 << 30
 MAX_NUMBER = 1e30
+PUBLISHED = "published"  # what is said of weights that are
 
 T = TypeVar("T")
 
@@ -137,6 +138,7 @@ class Bundle:
     is_stand_in: bool
     labels: Labels
     models: Mapping[str, ModelCard]
+    weights: Mapping[str, str]  # file -> "published", "unknown" or "stand-in"
 
     def model(self, name: str) -> ModelCard:
         """The card of a model.  Raises BundleError when the bundle was made without it."""
@@ -179,7 +181,7 @@ def read_plain(path: Path, most_bytes: int) -> bytes:
             return file.read(most_bytes + 1)
     except OSError as error:
         reason = "a link, want the file itself" if path.is_symlink() else error.strerror
-        raise BundleError(f"{path}: {reason}: run `of3 export` again") from error
+        raise BundleError(f"{path}: {reason}: run `of3 export`") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +228,7 @@ def _bundle(folder: Path, digest: str, document: Field) -> Bundle:
             gaze_measured=tuple(label.of(str) for label in labels["gaze_measured"].each()),
         ),
         models={name: _model(folder, name, card) for name, card in document["models"].items()},
+        weights={each["file"].of(str): each["status"].of(str) for each in document["weights"].each()},
     )
 
 

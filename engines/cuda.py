@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from of3.engines import host
 from of3.engines.base import EngineUnavailable, Floats
 
 log = logging.getLogger(__name__)
 
 INSTALL = "pip install 'of3[gpu]'"
+NO_GPU = "no NVIDIA GPU here"
 NO_DRIVER = (
-    "no NVIDIA driver (libcuda.so.1 is not found): install one where there is a GPU; "
-    "in a container, start it with --gpus all"
+    "no NVIDIA driver (libcuda.so.1 is not found): install it; in a container, start that with --gpus all"
 )
 FLOAT_BYTES = 4
 DEVICE = 0  # CUDA_VISIBLE_DEVICES chooses another
@@ -74,11 +75,16 @@ def runtime_version() -> tuple[int, int]:
     return version // 1000, version % 1000 // 10
 
 
+def no_driver() -> str:
+    """Why CUDA cannot be used without a driver; what would help only where there is something to drive."""
+    return NO_DRIVER if host.has_nvidia_device() else NO_GPU
+
+
 def check_driver(cuda_major: int) -> None:
     """Raises EngineUnavailable: no driver, or one that cannot run this CUDA."""
     driver = driver_version()
     if driver == (0, 0):
-        raise EngineUnavailable(NO_DRIVER)
+        raise EngineUnavailable(no_driver())
     if driver[0] < cuda_major:
         raise EngineUnavailable(
             f"the NVIDIA driver is too old: it runs CUDA {driver[0]}.{driver[1]}, want {cuda_major}.0 or more: "

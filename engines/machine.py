@@ -4,7 +4,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-from of3.engines import cuda, host, ort
+from of3.engines import cuda, ort
 from of3.engines.base import EngineUnavailable
 from of3.engines.trt import libraries
 from of3.engines.trt.plan_file import cuda_major_of
@@ -58,7 +58,7 @@ def describe_gpu() -> str:
     try:
         gpu = cuda.find_gpu()
     except EngineUnavailable as error:
-        return f"none: {error}" if host.has_nvidia_device() else f"none on this machine ({error})"
+        return f"none: {error}"
     driver = ".".join(str(part) for part in cuda.driver_version())
     size = f"{gpu.memory_bytes / 2**30:.0f} GiB"
     return f"{gpu.name}, compute capability {gpu.compute_capability}, {size}, driver for CUDA {driver}"

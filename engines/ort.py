@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from of3.engines import cuda
+from of3.engines import cuda, host
 from of3.engines.base import CpuThreads, EngineFailed, EngineUnavailable, Floats, Outputs, Wait
 from of3.engines.bundle import Bundle, ModelCard
 from of3.engines.graph import read_graph
@@ -61,13 +61,13 @@ def _not_loadable(names: tuple[str, ...]) -> Iterator[str]:
 def check_cuda(onnxruntime: Any) -> None:
     """Raises EngineUnavailable unless the CUDA provider is installed with all it needs."""
     if PROVIDERS["cuda"] not in onnxruntime.get_available_providers():
-        raise EngineUnavailable(
-            f"onnxruntime {onnxruntime.__version__} as installed has no {PROVIDERS['cuda']}: "
-            "on a machine with CUDA, pip uninstall onnxruntime and pip install 'of3[gpu]'"
-        )
+        lacks = f"onnxruntime {onnxruntime.__version__} as installed has no {PROVIDERS['cuda']}"
+        if not host.has_nvidia_device():
+            raise EngineUnavailable(f"{cuda.NO_GPU}, {lacks}")
+        raise EngineUnavailable(f"{lacks}: pip uninstall -y onnxruntime, then pip install 'of3[gpu]'")
     missing = missing_cuda_libraries()
     if "libcuda.so.1" in missing:
-        raise EngineUnavailable(cuda.NO_DRIVER)
+        raise EngineUnavailable(cuda.no_driver())
     if missing:
         raise EngineUnavailable(
             f"onnxruntime-gpu {onnxruntime.__version__} needs CUDA {onnxruntime.cuda_version} and cuDNN 9, "

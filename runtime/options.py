@@ -120,6 +120,12 @@ class Options:
         1.0,
         metavar="FLOAT",
     )
+    best_face: str = flag(
+        "detection",
+        "of faces whose scores differ by less than 0.001 the best, or the larger one (score)",
+        default="score",
+        choices=("score", "larger"),
+    )
     gaze_order: str = flag(
         "behaviour",
         "which gaze output is yaw: the first, or as the export measured (seed)",
@@ -132,7 +138,7 @@ class Options:
     calib_cache: bool = switch("behaviour", "use the AU order stored in au_info.json", True, False)
     calib_guard: bool = switch("behaviour", "adopt a measured AU order only when it is decisive", True)
     per_image: bool = switch("extras", "write per_image/<stem>.tsv", True)
-    extra_csv: bool = switch("extras", "write openface3_full.csv", False)
+    extra_csv: bool = switch("extras", "write openface3_full.csv and openface3_boxes.csv", False)
     csv_emotion_topk: int = flag(
         "extras", "label:prob pairs in openface3_full.csv, 0 none (0)", "count", 0, metavar="INT"
     )

@@ -111,7 +111,9 @@ class Pipeline:
 
     def _locate(self, running: RunningDetection) -> Detection:
         settings = self.settings
-        return detect.locate(running.scene, running.outputs(), settings.detector_resize, settings.detect)
+        height, width = running.scene.tensor.shape[1:]
+        found = detect.faces(running.outputs(), height, width, settings.detector_resize)
+        return detect.choose(running.scene.image, found, settings.best_face, settings.detect)
 
     def _whole(self, image: Image) -> Sample:
         return self._sample(Detection(image, None))

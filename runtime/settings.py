@@ -22,6 +22,7 @@ class Settings:
     detect: bool = False  # find the face first; otherwise a picture is a face
     landmarks: bool = False
     detector_resize: float = 1.0
+    best_face: str = "score"  # or "larger", where the best scores are alike
     max_pixels: int = MAX_PIXELS  # larger pictures fail before they are decoded
     reject_damaged: bool = False  # a damaged JPEG fails even where it can be decoded
     batch: int = 0

@@ -61,6 +61,8 @@ class Face:
     box_px: Floats  # (4,), not clamped to the picture
     confidence: float  # [0.5, 1]
     points_px: Floats  # (5,2): eyes, nose, mouth corners
+    rank: int = 0  # among the picture's faces, by confidence
+    fed_px: float = 0.0  # the box's longer side in what the detector was fed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +71,7 @@ class Detection:
 
     image: Image
     face: Face | None
+    faces: int | None = None  # found in it; None where nobody looked
 
     @property
     def source(self) -> str:
@@ -92,6 +95,7 @@ class Sample:
     tensor: Floats  # (3,224,224), normalised
     face: Face | None
     patch: Patch | None
+    faces: int | None = None  # found in the picture; None where nobody looked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,6 +134,9 @@ class Record:
     landmarks: Floats | None  # (N,2) x, y in pixels of the picture
     damage: str = ""  # what is wrong with the file, though it was decoded
     points: Floats | None = None  # (5,2) x, y in pixels, of the box: eyes, nose, mouth corners
+    faces: int | None = None  # found in the picture; None where nobody looked
+    face: int = 0  # which of them this is, by confidence
+    remarks: tuple[str, ...] = ()  # words of `of3.runtime.remarks`
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from of3.engines import cuda, host, machine, selfcheck
@@ -18,6 +19,7 @@ from of3.engines.trt import engine as trt
 from of3.engines.trt import plan_file as plan
 from of3.runtime.commands.arguments import METAVARS, on_off
 from of3.runtime.runs.console import log_to_stderr
+from of3.runtime.runs.messages import on_weights
 
 PICTURES = 10  # of the self-test, all that a bundle keeps
 REPEATS = 3
@@ -118,18 +120,13 @@ def _bundle(given: argparse.Namespace, preferred: Kind) -> bool:
     """The bundle, its plans and its self-test; whether the preferred engine runs every model rightly."""
     bundle = read_bundle(given.bundle)
     models = ", ".join(f"{name} ({' '.join(card.files)})" for name, card in bundle.models.items())
-    mark = ", STAND-IN WEIGHTS" if bundle.is_stand_in else ""
-    _say("bundle", f"{bundle.folder}, sha256 {bundle.digest[:12]}{mark}: {models}")
+    _say("bundle", f"{bundle.folder}, sha256 {bundle.digest[:12]}: {models}")
+    _say("weights", on_weights(bundle)[1].removeprefix("weights: "))
     _say("gaze", f"seed order {' '.join(bundle.labels.gaze)}, measured {_measured(bundle)}")
     for line in plan_states(bundle):
         _say("plan", line)
-    ran = [
-        kind == preferred
-        for card in bundle.models.values()
-        for kind in ORDER
-        if _self_test(bundle, card, kind, given)
-    ]
-    return sum(ran) == len(bundle.models)
+    ran = [_test_kind(bundle, kind, given) for kind in ORDER]
+    return ran[ORDER.index(preferred)]
 
 
 def _measured(bundle: Bundle) -> str:
@@ -165,30 +162,39 @@ def _plan_state(sidecar: Path, card: ModelCard, precision: str) -> str:
     return (f"STALE: {', '.join(reasons)}" if reasons else "fits") + note
 
 
-def _self_test(bundle: Bundle, card: ModelCard, kind: Kind, given: argparse.Namespace) -> bool:
-    """One line of the self-test; whether the engine opens and computes what it should."""
+def _test_kind(bundle: Bundle, kind: Kind, given: argparse.Namespace) -> bool:
+    """Lines of the self-test of every model on an engine; whether it opens them and computes what it should."""
+    tests = [_self_test(bundle, card, kind, given) for card in bundle.models.values()]
+    if len({test.line for test in tests}) == 1:  # nothing opens, for the same reason
+        tests, models = tests[:1], ["every model"]
+    else:
+        models = list(bundle.models)
+    for model, test in zip(models, tests, strict=True):
+        print(f"  {f'{model} on {kind.name}':<22} {test.line}")
+    return all(test.is_well for test in tests)
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    is_well: bool
+    line: str
+
+
+def _self_test(bundle: Bundle, card: ModelCard, kind: Kind, given: argparse.Namespace) -> Test:
     choice = Choice(kind.device, kind.name, require=True, precision=given.dtype, tf32=given.tf32)
-    topic = f"{card.name} on {kind.name}"
     try:
         engine = open_engine(bundle, card.name, choice, CpuThreads(host.cores()))
     except EngineUnavailable as error:
-        print(f"  {topic:<22} does not open: {_reason(error, card.name)}")
-        return False
+        reason = str(error).removeprefix(f"no engine opens {card.name}: {kind.name}: ")
+        return Test(False, f"does not open: {reason}")
     try:
-        print(f"  {topic:<22} {_measure(engine, card, engine.precision)}")
+        said = _measure(engine, card, engine.precision)
     except (EngineFailed, EngineUnavailable) as error:
-        print(f"  {topic:<22} FAILS: {error}")
-        return False
+        return Test(False, f"FAILS: {error}")
     finally:
         engine.close()
     _, why = precision_for(bundle, card.name, given.dtype)
-    if why and kind.device != "cpu":
-        print(f"  {'':<22} {why}")
-    return True
-
-
-def _reason(error: EngineUnavailable, model: str) -> str:
-    return str(error).removeprefix(f"no engine opens {model}: ")
+    return Test(True, f"{said}; {why}" if why and kind.device != "cpu" else said)
 
 
 def _measure(engine: Engine, card: ModelCard, precision: str) -> str:

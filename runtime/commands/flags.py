@@ -14,13 +14,14 @@ REQUIRED = ("aligned", "logs", "of3_root")
 
 DESCRIPTION = """\
 PURPOSE
-  Run OpenFace 3.0 on face crops: gaze (yaw, pitch), emotion (softmax and top label) and eight action units
-  (AU1,2,4,6,9,12,25,26); detection first with --skip_detect off; 98 or 68 landmarks with --landmarks on.
+  Run OpenFace 3.0 on face crops: gaze (the columns pose_yaw and pose_pitch: NOT the head's pose, the names are
+  the original's), emotion (softmax and top label) and eight action units (AU1,2,4,6,9,12,25,26); detection first with --skip_detect off; 98 or 68 landmarks with --landmarks on.
   Runs a bundle made once by `of3 export`; PyTorch is not needed.
 
 LOG OUTPUT
   <logs>/openface3/openface3.csv         one row per image (append mode; header written if file is new)
   <logs>/openface3/openface3_full.csv    with --extra_csv on: all eight AUs, top-k emotions
+  <logs>/openface3/openface3_boxes.csv   with --extra_csv on: which face of how many, its box and points
   <logs>/openface3/per_image/<stem>.tsv  with --per_image on: gaze, AU vector, emotion logits
   <logs>/openface3/per_image/<stem>.landmarks.json and .pts  with --landmarks on
   <logs>/openface3/au_info.json          AU order, how it was calibrated, and its cache

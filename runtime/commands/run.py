@@ -47,8 +47,7 @@ def _start(command: CommandLine, prog: str, help_file: Path | None) -> int:
         log.warning("nothing to do: missing %s", ", ".join(command.missing))
         return 0
     is_shared = command.namespace.executor or command.namespace.shard
-    goes_on = "the same command goes on" if is_shared else "the rows so far are written, --resume on goes on"
-    return status_of(lambda: run(command.options()), f"{goes_on} from there")
+    return status_of(lambda: run(command.options()), "the same command goes on from there" if is_shared else "")
 
 
 def run(options: Options) -> None:

@@ -12,8 +12,8 @@ from of3.runtime.types import RunBroken, RunError
 log = logging.getLogger(__name__)
 
 
-def status_of(step: Callable[[], None], goes_on: str) -> int:
-    """A command's exit status.  goes_on: what is said of one that ended before its time."""
+def status_of(step: Callable[[], None], goes_on: str = "") -> int:
+    """A command's exit status.  goes_on: what does, whenever the command ended before its time."""
     log_to_stderr()
     try:
         step()
@@ -21,7 +21,7 @@ def status_of(step: Callable[[], None], goes_on: str) -> int:
         log.error("%s", error)
         return 1 if isinstance(error, RunBroken) else 2
     except OSError as error:
-        log.error("cannot go on: %s; %s", error, goes_on)
+        log.error("cannot go on: %s%s", error, goes_on and f"; {goes_on}")
         return 1
     except sqlite3.Error as error:
         log.error(
@@ -29,7 +29,7 @@ def status_of(step: Callable[[], None], goes_on: str) -> int:
         )
         return 1
     except Interrupted as ended:
-        log.error("%s: %s", ended, goes_on)
+        log.error("%s: %s", ended, ended.goes_on or goes_on)
         return ended.status
     except KeyboardInterrupt:
         log.error("interrupted")

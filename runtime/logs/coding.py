@@ -14,16 +14,31 @@ import numpy as np
 from of3.runtime.logs.items import Item, Stamp, key_of, path_of
 from of3.runtime.logs.made import OutputNames
 from of3.runtime.logs.rows import Measures
+from of3.runtime.remarks import TILTED
 from of3.runtime.types import Failure, Floats, RawValues, Record
 
 Values = tuple[Any, ...]  # of a row
 # Columns of `pictures` and `faces`, but for what says whose they are.  A picture without a stage has a face.
-PICTURE = ("key", "path", "size", "mtime_ns", "stem_index", "stage", "reason", "damage", "crc")
+PICTURE = (
+    "key",
+    "path",
+    "size",
+    "mtime_ns",
+    "stem_index",
+    "stage",
+    "reason",
+    "damage",
+    "faces",
+    "remarks",
+    "crc",
+)
 SHAPES = ((4,), (5, 2), (-1,), (-1,), (-1,), (-1,), (-1, 2))
 ARRAYS = ("box_px", "points_px", "emotion_logits", "probabilities", "gaze_rad", "au", "landmarks_px")
-FACE = ("confidence", *ARRAYS, "crc")
-# How they are read; the path is there for others, ours follows from the key.
+FACE = ("face", "confidence", *ARRAYS, "crc")
+# How they are read; the path is there for others, ours follows from the key.  Then, where a row has them: the
+# picture's checksum, its face, its confidence, the first of its arrays.
 PICTURE_READ = ", ".join(f"p.{name}" for name in PICTURE if name != "path")
+CRC, AT_FACE, AT_CONFIDENCE, AT_ARRAYS = (len(PICTURE) - 2 + number for number in range(4))
 ROW_READ = f"{PICTURE_READ}, {', '.join(f'f.{name}' for name in FACE)}"
 
 
@@ -33,7 +48,9 @@ class Damaged(Exception):
 
 def picture_values(item: Item, result: Record | Failure) -> Values:
     """As PICTURE, of a storable result."""
-    said = ("", "", result.damage) if isinstance(result, Record) else (result.stage, result.reason, "")
+    said: Values = (result.stage, result.reason, "", None, "") if isinstance(result, Failure) else ()
+    if isinstance(result, Record):
+        said = ("", "", result.damage, result.faces, " ".join(result.remarks))
     key, stamp = key_of(item.path), item.stamp
     facts = (stamp.size, stamp.mtime_ns, item.stem_index, *said)
     return (key, os.fsencode(item.path), *facts, _picture_crc(key, *facts))
@@ -52,7 +69,7 @@ def face_values(picture: int, record: Record) -> Values:
         record.landmarks,
     )
     blobs = [None if array is None else np.asarray(array, "<f4").tobytes() for array in arrays]
-    return (record.confidence, *blobs, _face_crc(picture, record.confidence, blobs))
+    return (record.face, record.confidence, *blobs, _face_crc(picture, record.face, record.confidence, blobs))
 
 
 def values_of(results: Iterable[tuple[Item, Record | Failure]]) -> tuple[list[Values], list[Values | None]]:
@@ -72,27 +89,27 @@ def storable(result: Record | Failure) -> Record | Failure:
 
 
 def _picture_crc(key: bytes, *facts: object) -> int:
-    size, mtime_ns, stem_index, stage, reason, damage = facts
-    text = f"{size}\0{mtime_ns}\0{stem_index}\0{stage}\0{reason}\0{damage}"
+    size, mtime_ns, stem_index, stage, reason, damage, faces, remarks = facts
+    text = f"{size}\0{mtime_ns}\0{stem_index}\0{stage}\0{reason}\0{damage}\0{faces}\0{remarks}"
     return crc32(text.encode(), crc32(key))
 
 
-def _face_crc(picture: int, confidence: float | None, blobs: Sequence[bytes | None]) -> int:
+def _face_crc(picture: int, face: int, confidence: float | None, blobs: Sequence[bytes | None]) -> int:
     """picture: the checksum of its row, so that a face is nobody else's."""
-    return crc32(b"|".join([blob or b"" for blob in blobs]), crc32(str(confidence).encode(), picture))
+    return crc32(b"|".join([blob or b"" for blob in blobs]), crc32(f"{face} {confidence}".encode(), picture))
 
 
 def check(rows: Iterable[Values]) -> None:
     """Raise Damaged unless the checksums of rows are right.  rows: as PICTURE_READ, or ROW_READ."""
-    at = len(PICTURE) - 1
     try:
         for row in rows:
-            key, size, mtime_ns, stem_index, stage, reason, damage, crc, *face = row
-            if _picture_crc(key, size, mtime_ns, stem_index, stage, reason, damage) != crc:
+            key, *facts = row[:CRC]
+            stage, face = row[4], row[AT_FACE:]
+            if _picture_crc(key, *facts) != row[CRC]:
                 raise Damaged("a picture's row")
-            if face and (row[-1] is None) != bool(stage):
+            if face and (face[-1] is None) != bool(stage):
                 raise Damaged("a face's row")
-            if face and not stage and _face_crc(crc, row[at], row[at + 1 : -1]) != row[-1]:
+            if face and not stage and _face_crc(row[CRC], face[0], face[1], face[2:-1]) != face[-1]:
                 raise Damaged("a face's row")
     except TypeError as error:
         raise Damaged("a picture's row") from error
@@ -100,37 +117,36 @@ def check(rows: Iterable[Values]) -> None:
 
 def is_told(row: Values) -> bool:
     """Whether errors.tsv tells of a picture: a row as PICTURE_READ."""
-    return bool(row[4] or row[6])
+    return bool(row[4] or row[6] or TILTED in row[8])
 
 
 def results(rows: Sequence[Values], names: OutputNames) -> Iterator[tuple[Item, Record | Failure]]:
     """Rows as ROW_READ, checked -> what they were made of."""
-    at = len(PICTURE) - 1
-    there = [row[at:] for row in rows if row[-1] is not None]
+    there = [row for row in rows if row[-1] is not None]
     box, points, logits, shares, gaze, au, landmarks = (
-        _arrays([face[number] for face in there], shape) for number, shape in enumerate(SHAPES, 1)
+        _arrays([row[number] for row in there], shape) for number, shape in enumerate(SHAPES, AT_ARRAYS)
     )
     lists = zip(*map(_listed, (box, shares, gaze, au)), strict=True)
     faces = zip(
-        [face[0] for face in there],
+        there,
         lists,
         zip(logits, gaze, au, strict=True),
         zip(points, landmarks, strict=True),
         strict=True,
     )
-    for key, size, mtime_ns, stem_index, stage, reason, damage, *_ in rows:
+    for key, size, mtime_ns, stem_index, stage, reason, *_ in rows:
         path = path_of(key)
         item = Item(path, Stamp(size, mtime_ns), stem_index)
-        yield item, Failure(path, stage, reason) if stage else _record(path, damage, names, *next(faces))
+        yield item, Failure(path, stage, reason) if stage else _record(path, names, *next(faces))
 
 
 def measures(rows: Sequence[Values], names: OutputNames) -> Iterator[Failure | Measures]:
     """Rows as ROW_READ, checked -> what openface3.csv needs of them, in a third of whole records' time."""
-    at = len(PICTURE) - 1
     there = [row for row in rows if not row[4]]
     numbers: Iterator[Any] = iter(())
     if there:
-        shares, gaze, au = (_arrays([row[at + number] for row in there], (-1,)) for number in (4, 5, 6))
+        three = (AT_ARRAYS + ARRAYS.index(name) for name in ("probabilities", "gaze_rad", "au"))
+        shares, gaze, au = (_arrays([row[number] for row in there], (-1,)) for number in three)
         sides = [names.gaze.index(name) for name in ("yaw", "pitch")]
         outputs = [names.aus[unit] for unit in (12, 25, 26)]
         columns = (shares.argmax(1), shares.max(1), gaze[:, sides], au[:, outputs])
@@ -141,7 +157,8 @@ def measures(rows: Sequence[Values], names: OutputNames) -> Iterator[Failure | M
             yield Failure(path, row[4], row[5])
         else:
             best, share, (yaw_rad, pitch_rad), (au12, au25, au26) = next(numbers)
-            yield Measures(path, yaw_rad, pitch_rad, names.emotions[best], share, au12, au25, au26, row[at])
+            emotion, confidence = names.emotions[best], row[AT_CONFIDENCE]
+            yield Measures(path, yaw_rad, pitch_rad, emotion, share, au12, au25, au26, confidence)
 
 
 def _arrays(blobs: Sequence[bytes | None], shape: tuple[int, ...]) -> Any:
@@ -160,9 +177,8 @@ def _listed(arrays: Any) -> Any:
 
 def _record(
     path: str,
-    damage: str,
     names: OutputNames,
-    confidence: float | None,
+    row: Values,
     lists: Sequence[list[float]],  # box (empty where there is none), probabilities, gaze, AUs
     arrays: Sequence[Floats],  # emotion logits, gaze, AUs
     places: Sequence[Floats | None],  # points, landmarks
@@ -177,8 +193,11 @@ def _record(
         aus={unit: presence[output] for unit, output in names.aus.items()},
         raw=RawValues(*arrays),
         box=(box[0], box[1], box[2], box[3]) if box else None,
-        confidence=confidence,
+        confidence=row[AT_CONFIDENCE],
         landmarks=landmarks,
-        damage=damage,
+        damage=row[6],
         points=points,
+        faces=row[7],
+        face=row[AT_FACE],
+        remarks=tuple(row[8].split()),
     )

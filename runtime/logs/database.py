@@ -17,7 +17,7 @@ from of3.runtime.logs.coding import Damaged, Values
 from of3.runtime.logs.files import sync
 from of3.runtime.types import RunError
 
-APPLICATION, REVISION = 0x4F463372, 1  # "OF3r"
+APPLICATION, REVISION = 0x4F463372, 2  # "OF3r"
 SCHEMA = (
     "CREATE TABLE runs (id INTEGER PRIMARY KEY, document TEXT NOT NULL, is_sorted INTEGER NOT NULL, "
     "crc INTEGER NOT NULL) STRICT",
@@ -25,7 +25,8 @@ SCHEMA = (
     "ended_s REAL NOT NULL, made TEXT NOT NULL) STRICT",
     "CREATE TABLE pictures (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, key BLOB NOT NULL, "
     "path TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, stem_index INTEGER NOT NULL, "
-    "stage TEXT NOT NULL, reason TEXT NOT NULL, damage TEXT NOT NULL, crc INTEGER NOT NULL) STRICT",
+    "stage TEXT NOT NULL, reason TEXT NOT NULL, damage TEXT NOT NULL, faces INTEGER, remarks TEXT NOT NULL, "
+    "crc INTEGER NOT NULL) STRICT",
     "CREATE UNIQUE INDEX by_key ON pictures (run, key)",
     "CREATE TABLE faces (picture INTEGER NOT NULL, face INTEGER NOT NULL, confidence REAL, box_px BLOB, "
     "points_px BLOB, emotion_logits BLOB NOT NULL, probabilities BLOB NOT NULL, gaze_rad BLOB NOT NULL, "
@@ -67,9 +68,9 @@ class Database:
         """Raise RunError unless it is whole and of this revision.  is_known: whole, as a digest says."""
         with self.told():
             kind = [self.rows(f"PRAGMA {name}")[0][0] for name in ("application_id", "user_version")]
-            if kind[0] == APPLICATION and kind[1] > REVISION:
+            if kind[0] == APPLICATION and kind[1] != REVISION:
                 raise RunError(
-                    f"{self._path}: got records of revision {kind[1]}, want {REVISION} at most: use the of3 "
+                    f"{self._path}: got records of revision {kind[1]}, want {REVISION}: use the of3 "
                     f"that made them, or {REMEDY}"
                 )
             schema = self.rows("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")

@@ -122,6 +122,7 @@ class RunLogs:
             self._opened = opened.pop_all()
         self._folder, self._as = folder, self._store.run(self._run)
         self._session: int | None = None
+        self.added = 0  # pictures, by this process
         self._pending: list[tuple[Item, Record | Failure]] = []
         self._committed_s = time.monotonic()
 
@@ -150,6 +151,7 @@ class RunLogs:
     def add(self, result: Record | Failure, item: Item) -> None:
         """A picture whose own files are there.  Raises OSError."""
         self._pending.append((item, coding.storable(result)))
+        self.added += 1
         is_due = time.monotonic() - self._committed_s >= COMMIT_EVERY_S
         if is_due or len(self._pending) >= MOST_AT_ONCE:
             self.commit()

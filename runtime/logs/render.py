@@ -10,7 +10,7 @@ from of3.runtime.logs import coding
 from of3.runtime.logs.coding import Values
 from of3.runtime.logs.files import sync, synced
 from of3.runtime.logs.made import Run
-from of3.runtime.logs.rows import ERRORS, ROWS, TABLES, Layout, RowOptions, failure_row, measures_row, row_of
+from of3.runtime.logs.rows import ERRORS, ROWS, TABLES, Layout, RowOptions, failure_row, measures_row, rows_of
 from of3.runtime.logs.store import Region, Store, region_seed
 from of3.runtime.logs.tables import has_rows, refuse_link, size_of
 from of3.runtime.types import Failure, Record
@@ -24,8 +24,7 @@ class Changed(Exception):
 
 def text_of(layout: Layout, options: RowOptions, results: Iterable[Record | Failure]) -> bytes:
     """The rows that some pictures have in a table."""
-    rows = (row_of(layout, result, options) for result in results)
-    return layout.text([row for row in rows if row is not None])
+    return layout.text([row for result in results for row in rows_of(layout, result, options)])
 
 
 def stored_text(layout: Layout, run: Run, rows: Sequence[Values]) -> bytes:

@@ -4,10 +4,11 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from of3.runtime.remarks import TILTED, roll_deg
 from of3.runtime.types import Failure, Floats, Record
 
 
@@ -45,11 +46,17 @@ FULL_COLUMNS = [
     "path", "file", "pose_yaw", "pose_pitch", "emotion_topk",
     "au1", "au2", "au4", "au6", "au9", "au12", "au25", "au26",
 ]
+BOX_COLUMNS = [
+    "path", "faces", "face", "x", "y", "w", "h", "confidence",
+    "left_eye_x", "left_eye_y", "right_eye_x", "right_eye_y", "nose_x", "nose_y",
+    "left_mouth_x", "left_mouth_y", "right_mouth_x", "right_mouth_y",
+]
 # fmt: on
 ROWS = Layout("openface3.csv", tuple(CSV_COLUMNS), ",")
 ERRORS = Layout("errors.tsv", ("path", "stage", "reason"), "\t")
 FULL = Layout("openface3_full.csv", tuple(FULL_COLUMNS), ",")
-TABLES = (ROWS, ERRORS, FULL)
+BOXES = Layout("openface3_boxes.csv", tuple(BOX_COLUMNS), ",")
+TABLES = (ROWS, ERRORS, FULL, BOXES)
 TSV_COLUMNS = ["gaze_yaw", "gaze_pitch", "AU_vec", "emotion_logits"]
 
 
@@ -66,18 +73,30 @@ class RowOptions:
 
     @property
     def layouts(self) -> list[Layout]:
-        return [ROWS, ERRORS] + [FULL] * self.extra_csv
+        return [ROWS, ERRORS] + [FULL, BOXES] * self.extra_csv
 
 
-def row_of(layout: Layout, result: Record | Failure, options: RowOptions) -> list[str] | None:
-    """A picture's row of a table; None where it has none."""
+def rows_of(layout: Layout, result: Record | Failure, options: RowOptions) -> Iterator[list[str]]:
+    """A picture's rows of a table."""
     if layout is ROWS:
-        return failure_row(result) if isinstance(result, Failure) else record_row(result, options)
-    if isinstance(result, Failure):
-        return [result.source, result.stage, result.reason] if layout is ERRORS else None
-    if layout is ERRORS:
-        return [result.source, "read", f"damaged: {result.damage}"] if result.damage else None
-    return full_row(result, options.csv_emotion_topk)
+        yield failure_row(result) if isinstance(result, Failure) else record_row(result, options)
+    elif isinstance(result, Failure):
+        if layout is ERRORS:
+            yield [result.source, result.stage, result.reason]
+    elif layout is ERRORS:
+        yield from note_rows(result)
+    elif layout is FULL:
+        yield full_row(result, options.csv_emotion_topk)
+    elif result.box is not None and result.points is not None:
+        yield box_row(result, result.box, result.points)
+
+
+def note_rows(record: Record) -> Iterator[list[str]]:
+    """What is told of a picture though it succeeded."""
+    if record.damage:
+        yield [record.source, "read", f"damaged: {record.damage}"]
+    if TILTED in record.remarks and record.points is not None:
+        yield [record.source, "detect", f"tilted: {abs(roll_deg(record.points)):.0f} degrees"]
 
 
 def file_texts(record: Record, options: RowOptions) -> dict[str, str]:
@@ -150,6 +169,18 @@ def full_row(record: Record, topk: int) -> list[str]:
         *(f"{record.gaze_rad[name]:.3f}" for name in ("yaw", "pitch")),
         ",".join(f"{label}:{probability:.4f}" for label, probability in ranked),
         *(f"{record.aus[int(column[2:])]:.4f}" for column in FULL_COLUMNS[5:]),
+    ]
+
+
+def box_row(record: Record, box: Sequence[float], points: Floats) -> list[str]:
+    x1, y1, x2, y2 = box
+    return [
+        record.source,
+        str(record.faces),
+        str(record.face),
+        *(f"{length:.2f}" for length in (x1, y1, x2 - x1, y2 - y1)),
+        f"{record.confidence:.4f}",
+        *(f"{place:.2f}" for place in points.ravel().tolist()),
     ]
 
 

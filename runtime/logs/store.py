@@ -16,24 +16,29 @@ from of3.runtime.logs.database import Database, put_in_place
 from of3.runtime.logs.items import Done, Item
 from of3.runtime.logs.made import Run, Session, run_of
 from of3.runtime.logs.rows import TABLES
+from of3.runtime.remarks import TILTED
 from of3.runtime.types import Failure, Record
 
 FILE = "records.sqlite"
 BATCH = 1000  # rows that are read at a time
-ADD_PICTURE = "INSERT INTO pictures VALUES (?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?)"
+ADD_PICTURE = "INSERT INTO pictures VALUES (?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ADD_FACE = "INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 DELETE_FACE = "DELETE FROM faces WHERE picture = (SELECT id FROM pictures WHERE run = ? AND key = ?)"
 DELETE_PICTURE = "DELETE FROM pictures WHERE run = ? AND key = ?"
+READ_COUNTS = (
+    "SELECT stage, reason, damage != '', coalesce(faces, 0) > 1, remarks, count(*) FROM pictures WHERE run = ? "
+    "GROUP BY 1, 2, 3, 4, 5"
+)
 READ_DONE = f"SELECT {coding.PICTURE_READ} FROM pictures p WHERE run = ? AND key > ? ORDER BY key LIMIT ?"  # noqa: S608
 READ = (
     f"SELECT {coding.ROW_READ} FROM %s.pictures p LEFT JOIN %s.faces f ON f.picture = p.id "  # noqa: S608
     "WHERE p.run = ? AND p.id >= ? %s ORDER BY %s"
 )
-IS_TOLD = "AND (p.stage != '' OR p.damage != '')"
+IS_TOLD = f"AND (p.stage != '' OR p.damage != '' OR instr(p.remarks, '{TILTED}'))"
 # From a part, whose pictures are numbered from 1.
 COPY_PICTURES = (
-    "INSERT INTO pictures SELECT id + ?, ?, key, path, size, mtime_ns, stem_index, stage, reason, damage, crc "
-    "FROM part.pictures ORDER BY id"
+    "INSERT INTO pictures SELECT id + ?, ?, key, path, size, mtime_ns, stem_index, stage, reason, damage, "
+    "faces, remarks, crc FROM part.pictures ORDER BY id"
 )
 COPY_SESSIONS = "INSERT INTO sessions SELECT NULL, ?, started_s, ended_s, made FROM part.sessions"
 COPY_FACES = (
@@ -119,11 +124,13 @@ class Store:
 
     def counts(self, run: int) -> Counts:
         """What became of its pictures."""
-        query = "SELECT stage, reason, damage, count(*) FROM pictures WHERE run = ? GROUP BY 1, 2, 3"
         counts = Counts()
-        for stage, reason, damage, count in self._database.rows(query, run):
-            failed = {reason.split(":")[0]: count} if stage else {}
-            counts.add(Counts(0 if stage else count, count if damage else 0, Counter(failed)))
+        for stage, reason, damage, several, remarks, count in self._database.rows(READ_COUNTS, run):
+            if stage:
+                counts.failed[reason.split(":")[0]] += count
+            else:
+                noted = dict.fromkeys(remarks.split(), count)
+                counts.add(Counts(count, count * damage, count * several, Counter(noted)))
         return counts
 
     def parts(self, plan: str) -> set[str]:
@@ -203,7 +210,7 @@ class Store:
             self._database.write_all(DELETE_PICTURE, keys)
         numbered = ((number, run, *values) for number, values in enumerate(pictures, first))
         self._database.write_all(ADD_PICTURE, numbered)
-        theirs = ((number, 0, *values) for number, values in enumerate(faces, first) if values is not None)
+        theirs = ((number, *values) for number, values in enumerate(faces, first) if values is not None)
         self._database.write_all(ADD_FACE, theirs)
 
     def add_part(self, run: int, plan: str, name: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from of3.engines import machine
-from of3.engines.bundle import Bundle, BundleError, read_bundle
+from of3.engines.bundle import MANIFEST, Bundle, BundleError, read_bundle
 from of3.runtime.logs.folder import Mode
 from of3.runtime.logs.rows import RowOptions
 from of3.runtime.networks import LANDMARKS
@@ -69,9 +69,20 @@ def mode_of(options: Options) -> Mode:
 
 
 def bundle_of(options: Options) -> Bundle:
-    """Raises RunError with the command that makes the bundle."""
+    """Raises RunError with the commands that make the bundle."""
+    if not (options.bundle / MANIFEST).exists():
+        raise RunError(_how_to_begin(options))
     with saying_how_to_export(options):
         return read_bundle(options.bundle)
+
+
+def _how_to_begin(options: Options) -> str:
+    """What is missing of a bundle, and the commands that make it, from the beginning."""
+    if not options.of3_root.is_dir():
+        return f"--of3_root {options.of3_root}: no such folder"
+    has_weights = (options.weights / "MTL_backbone.pth").exists()
+    first = "" if has_weights else f"{fetch_command(options)}\nof3: then with: "
+    return f"{options.bundle}: no bundle there yet\nof3: make it with: {first}{export_command(options)}"
 
 
 @contextmanager
@@ -81,6 +92,13 @@ def saying_how_to_export(options: Options) -> Iterator[None]:
         yield
     except BundleError as error:
         raise RunError(f"{error}\nof3: make the bundle with: {export_command(options)}") from error
+
+
+def fetch_command(options: Options) -> str:
+    """The command that brings the weights these options ask for."""
+    words = ["of3", "fetch-weights", "--of3_root", str(options.of3_root)]
+    is_usual = options.weights == options.of3_root / "weights"
+    return shlex.join(words if is_usual else [*words, "--weights", str(options.weights)])
 
 
 def export_command(options: Options) -> str:

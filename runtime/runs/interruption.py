@@ -14,8 +14,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interrupted(Exception):
     """The run was asked to end, and did; everything so far is written."""
 
-    def __init__(self, number: int):
+    def __init__(self, number: int, goes_on: str = ""):
+        """goes_on: what does."""
         super().__init__(signal.Signals(number).name)
+        self.goes_on = goes_on
         self.status = 128 + number
 
 
@@ -65,10 +67,10 @@ class Interruption:
                 return
             yield item
 
-    def check(self) -> None:
+    def check(self, goes_on: str = "") -> None:
         """Raise Interrupted when a signal came."""
         if self._number:
-            raise Interrupted(self._number)
+            raise Interrupted(self._number, goes_on)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():

@@ -1,7 +1,8 @@
 """A run of this process: the pictures that have no row yet, analysed, straight into the logs."""
 
-import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from of3.runtime.runs.flags import mode_of, to_json
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.listing import FileListing
 from of3.runtime.runs.lock import locked
+from of3.runtime.runs.messages import after, tell
 from of3.runtime.runs.progress import follow, progress_bar
-from of3.runtime.runs.runinfo import RunInfo, now, summary
-from of3.runtime.runs.session import Session, tell
+from of3.runtime.runs.runinfo import RunInfo, now
+from of3.runtime.runs.session import Session
 from of3.runtime.runs.shards.plan import end_plan
-from of3.runtime.types import RunError
+from of3.runtime.types import RunBroken, RunError
 
-log = logging.getLogger(__name__)
+GOES_ON = "--resume on goes on from there"
 
 
 def in_this_process(options: Options, folder: Path) -> None:
@@ -43,7 +45,7 @@ def _analyse(session: Session, listing: FileListing, folder: Path, interruption:
     run = session.run_of(session.calibration(folder / "au_info.json"))
     info = RunInfo(to_json(session.options), session.made_with(), listing.images, now())
     start_s = time.monotonic()
-    with RunLogs(folder, run, mode_of(session.options)) as logs:
+    with RunLogs(folder, run, mode_of(session.options)) as logs, telling_what_is_written(logs):
         write_au_info(folder, run.au_info)
         info.write(folder)
         logs.note_session(Made(info.made, info.started.timestamp(), time.time()))
@@ -51,16 +53,27 @@ def _analyse(session: Session, listing: FileListing, folder: Path, interruption:
         with progress_bar(listing.images) as shown:
             counts = follow(
                 session.write_all(items, run.names.aus, writer, logs.add),
-                lambda counts: shown(counts.total + listing.skipped, counts.failed.total()),
+                lambda counts: shown(counts, listing.skipped),
             )
         info = replace(info, made=session.made_with())
         logs.note_session(Made(info.made, info.started.timestamp(), time.time()))
         logs.finish()
     elapsed_s = time.monotonic() - start_s
     info.write(folder, counts, listing.skipped)
-    log.info("%s", summary(counts, listing.skipped, elapsed_s, [info.made]))
-    interruption.check()
+    tell(after(counts, listing.skipped, elapsed_s, folder, session.options.skip_detect))
+    interruption.check(GOES_ON)
     info.write(folder, counts, listing.skipped, elapsed_s)
+
+
+@contextmanager
+def telling_what_is_written(logs: RunLogs) -> Iterator[None]:
+    """Whatever ends the run says how to go on, where there is something to go on with."""
+    try:
+        yield
+    except (OSError, RunBroken) as error:
+        said = f"cannot go on: {error}" if isinstance(error, OSError) else f"{error}"
+        rows = f"; the rows so far are written, {GOES_ON}" if logs.added else ""
+        raise RunBroken(said + rows) from error
 
 
 def log_folder(options: Options) -> Path:

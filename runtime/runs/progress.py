@@ -17,20 +17,26 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def progress_bar(total: int) -> Iterator[Callable[[int, int], None]]:
-    """What it gives is told how many pictures are dealt with so far, and how many of them failed."""
+def progress_bar(total: int) -> Iterator[Callable[..., None]]:
+    """What it gives is told what became of the pictures so far, and how many had been dealt with before.
+
+    The rate is of this run's pictures alone, from its beginning, as its last line says it.
+    """
     start = last_s = time.monotonic()
     is_terminal = sys.stderr.isatty()
-    with tqdm(total=total, unit="img", disable=not is_terminal, file=sys.stderr) as bar:
+    with tqdm(total=total, unit="img", smoothing=0, disable=not is_terminal, file=sys.stderr) as bar:
 
-        def tell(pictures: int, failed: int) -> None:
+        def tell(counts: Counts, before: int = 0) -> None:
             nonlocal last_s
+            pictures, failed = before + counts.total, counts.failed.total()
             bar.set_postfix(failed=failed, refresh=False)
+            bar.initial = before
             bar.update(pictures - bar.n)
             now_s = time.monotonic()
             if not is_terminal and now_s - last_s >= LINE_EVERY_S:
                 last_s = now_s
-                log.info("%s, %d failed", tqdm.format_meter(pictures, total, now_s - start, unit="img"), failed)
+                meter = tqdm.format_meter(pictures, total, now_s - start, unit="img", initial=before)
+                log.info("%s, %d failed", meter, failed)
 
         yield tell
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from of3.runtime.logs import coding
+from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.files import replace_text
 from of3.runtime.logs.made import Run
 from of3.runtime.logs.render import Changed, finish_replacing, is_whole, render_tables
@@ -18,7 +19,7 @@ from of3.runtime.logs.writer import Writer, write_au_info
 from of3.runtime.runs import runinfo
 from of3.runtime.runs.lock import locked
 from of3.runtime.runs.progress import progress_bar
-from of3.runtime.types import Failure, RunError
+from of3.runtime.types import RunError
 
 
 def render(folder: Path, changes: Mapping[str, Any]) -> None:
@@ -69,16 +70,15 @@ def _render_files(store: Store, folder: Path, before: Mapping[int, Run], runs: M
     """Per-image files; those that are there as they should be are left alone."""
     if not store.has_landmarks() and not any(run.rows.per_image for run in (*before.values(), *runs.values())):
         return
-    total, seen, failed = sum(store.counts(number).total for number in runs), 0, 0
+    total, counts = sum(store.counts(number).total for number in runs), Counts()
     with progress_bar(total) as shown:
         for number, run in runs.items():
             writer = Writer(folder, run.root, run.rows)
             for rows in store.batches(number):
                 for item, result in coding.results(rows, run.names):
                     writer.renew(result, item, before[number].rows)
-                    failed += isinstance(result, Failure)
-                seen += len(rows)
-                shown(seen, failed)
+                    counts.count(result)
+                shown(counts)
 
 
 def _note_flags(path: Path, changes: Mapping[str, Any]) -> None:

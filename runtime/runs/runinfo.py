@@ -1,7 +1,7 @@
 """run.json: what a run was made with, what ran it, and how it went."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,12 @@ def made_with(pipeline: Pipeline) -> dict[str, Any]:
     bundle = pipeline.bundle
     return {
         "versions": machine.packages(),
-        "bundle": {"folder": str(bundle.folder), "sha256": bundle.digest, "stand_in": bundle.is_stand_in},
+        "bundle": {
+            "folder": str(bundle.folder),
+            "sha256": bundle.digest,
+            "stand_in": bundle.is_stand_in,
+            "weights": dict(bundle.weights),
+        },
         "gaze": list(pipeline.labels.gaze),
         "engines": {
             model: {
@@ -63,7 +68,6 @@ class RunInfo:
         replace_text(folder / FILE, text)
 
     def _document(self, counts: Counts, skipped: int, elapsed_s: float | None) -> dict[str, Any]:
-        counted = counts.to_document()
         return {
             "started": self.started.isoformat(timespec="seconds"),
             "finished": elapsed_s is not None,
@@ -72,27 +76,10 @@ class RunInfo:
             "bundle": self.made["bundle"],
             "gaze": self.made["gaze"],
             "engines": self.made["engines"],
-            "counts": {
-                "images": self.images,
-                "done": counted["done"],
-                "damaged": counted["damaged"],
-                "skipped": skipped,
-                "failed": counted["failed"],
-            },
+            "counts": counts.to_document(self.images, skipped),
             "elapsed_s": None if elapsed_s is None else round(elapsed_s, 3),
             "images_per_s": None if not elapsed_s else round(counts.total / elapsed_s, 2),
         }
-
-
-def summary(counts: Counts, skipped: int, elapsed_s: float, made: Sequence[Mapping[str, Any]]) -> str:
-    """A run as one line."""
-    reasons = ", ".join(f"{reason} {count}" for reason, count in counts.failed.most_common())
-    names = sorted({engine["runs"] for each in made for engine in each["engines"].values()})
-    failed = f"failed {counts.failed.total()}" + (f" ({reasons})" if reasons else "")
-    skips = f"skipped {skipped}, " if skipped else ""
-    damaged = f" ({counts.damaged} damaged)" if counts.damaged else ""
-    rate = counts.total / max(elapsed_s, 1e-9)
-    return f"done {counts.done}{damaged}, {skips}{failed}, {rate:.1f} images/s, {', '.join(names)}"
 
 
 def now() -> datetime:

@@ -5,33 +5,28 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from of3.engines import host, machine
+from of3.engines import host
 from of3.engines.base import EngineFailed, EngineUnavailable
-from of3.engines.bundle import Bundle
-from of3.engines.open import precision_for
 from of3.engines.workers import WorkerDied
 from of3.runtime.logs.items import Item
 from of3.runtime.logs.made import OutputNames, Run
 from of3.runtime.logs.writer import Writer
-from of3.runtime.networks import LANDMARKS
 from of3.runtime.options import Options
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.runs.calibrate import Calibration, calibrate, documented, to_document
 from of3.runtime.runs.flags import (
     bundle_of,
     identity_of,
-    precision_of,
     row_options,
     saying_how_to_export,
     settings_of,
     to_json,
 )
+from of3.runtime.runs.messages import Message, before
 from of3.runtime.runs.runinfo import made_with
 from of3.runtime.types import Failure, Record, RunBroken, RunError
 
 log = logging.getLogger(__name__)
-
-Message = tuple[int, str]  # logging level, line
 
 
 class Session:
@@ -98,53 +93,14 @@ class Session:
         except EngineFailed as error:
             raise RunBroken(f"the engine failed and none is left to go on: {error}") from error
         except WorkerDied as error:
-            raise RunBroken(f"{error}: the rows so far are written, --resume on goes on from there") from error
+            raise RunBroken(str(error)) from error
 
     def messages(self) -> list[Message]:
-        """A line per model for what runs and why nothing better does; then what else the user should know."""
-        pipeline, options = self.pipeline, self.options
-        return [
-            *((logging.WARNING, conflict) for conflict in machine.conflicts()),
-            *_on_engines(pipeline, options),
-            *_on_bundle(pipeline.bundle, options),
-        ]
+        """What is to be said before the first picture."""
+        return before(self.pipeline, self.options)
 
     def __enter__(self) -> "Session":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.pipeline.close()
-
-
-def tell(messages: Iterable[Message]) -> None:
-    for level, line in messages:
-        log.log(level, "%s", line)
-
-
-def _on_engines(pipeline: Pipeline, options: Options) -> Iterator[Message]:
-    networks = pipeline.networks
-    for model, engine in networks.engines.items():
-        lesser = "".join(f"; not {refusal.engine}: {refusal.reason}" for refusal in engine.refusals)
-        _, why = precision_for(pipeline.bundle, model, precision_of(options))
-        noted = f" ({why})" if why and not networks.is_on_cpu(model) else ""
-        yield logging.WARNING if lesser else logging.INFO, f"{model}: {engine.name}{noted}{lesser}"
-    if all(networks.is_on_cpu(model) for model in networks.engines):
-        yield logging.INFO, "--amp, --dtype and --tf32 do not apply on the CPU: everything runs in fp32"
-
-
-def _on_bundle(bundle: Bundle, options: Options) -> Iterator[Message]:
-    labels = bundle.labels
-    measured = labels.gaze_measured
-    if options.gaze_order == "seed" and measured and measured != labels.gaze:
-        yield (
-            logging.WARNING,
-            f"the first gaze output is written as {labels.gaze[0]}, but the mirror test of the export says it "
-            f"is {measured[0]}: pass --gaze_order measured to write it so",
-        )
-    if options.gaze_order == "measured" and not measured:
-        order = ", ".join(labels.gaze)
-        yield logging.WARNING, f"--gaze_order measured: the export could not tell, the order stays {order}"
-    if options.landmarks and LANDMARKS not in bundle.models:
-        yield logging.WARNING, "no landmarks: the bundle was made without Landmark_98.pkl or Landmark_68.pkl"
-    if bundle.is_stand_in:
-        yield logging.WARNING, "STAND-IN WEIGHTS: the numbers mean nothing about faces"

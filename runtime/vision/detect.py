@@ -4,7 +4,7 @@ Decoding follows Pytorch_Retinaface (layers/functions/prior_box.py, utils/box_ut
 except that priors are those of the tensor that was fed, so that any resize factor works.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import cv2
@@ -20,6 +20,7 @@ VARIANCES = (0.1, 0.2)
 CANDIDATE_SCORE = 0.02
 MAX_IOU = 0.4
 MIN_CONFIDENCE = 0.5
+ALIKE = 1e-3  # scores that do not tell which face is the better one
 MAX_FED_PIXELS = 50_000_000  # the network takes 36 bytes for each (measured at 12 and 48 megapixels)
 
 
@@ -90,30 +91,41 @@ def nms(boxes_px: Floats, scores: Floats, max_iou: float) -> list[int]:
 
 
 def faces(outputs: Mapping[str, Floats], height: int, width: int, factor: float) -> list[Face]:
-    """Detector outputs of one fed picture of height x width -> its faces, best first, in original pixels."""
+    """Outputs for a fed picture of height x width -> its faces of confidence 0.5 and more, best first.
+
+    Boxes and points are in original pixels.
+    """
     scores = outputs["conf"][0, :, 1]
     candidates = np.flatnonzero(scores > CANDIDATE_SCORE)
     prior = priors(height, width)[candidates]
     scores = scores[candidates]
     # OpenCV samples at pixel/factor whatever the rounded size is, so the factor alone leads back.
     scale = np.array([width, height], np.float32)
-    boxes = decode_boxes(outputs["loc"][0, candidates], prior) * np.tile(scale, 2) / np.float32(factor)
+    fed = decode_boxes(outputs["loc"][0, candidates], prior) * np.tile(scale, 2)
+    boxes = fed / np.float32(factor)
+    sides_px = (fed[:, 2:] - fed[:, :2]).max(axis=1, initial=0)
     points = decode_points(outputs["landms"][0, candidates], prior) * scale / np.float32(factor)
-    return [Face(boxes[i], float(scores[i]), points[i]) for i in nms(boxes, scores, MAX_IOU)]
+    found = [i for i in nms(boxes, scores, MAX_IOU) if scores[i] >= MIN_CONFIDENCE]
+    return [
+        Face(boxes[i], float(scores[i]), points[i], rank, float(sides_px[i])) for rank, i in enumerate(found)
+    ]
 
 
-def locate(scene: Scene, outputs: Mapping[str, Floats], factor: float, is_required: bool) -> Detection:
-    """A picture and its best face.  Raises PictureError where there is none and one is required."""
-    height, width = scene.tensor.shape[1:]
-    face = best_face(faces(outputs, height, width, factor))
-    if face is None and is_required:
+def choose(image: Image, found: Sequence[Face], best_face: str, is_required: bool) -> Detection:
+    """An image and its best face.  Raises PictureError where there is none and one is required.
+
+    best_face: "score", as the original; "larger": the largest of those whose score is within 0.001 of the best.
+    """
+    if not found and is_required:
         raise PictureError("no face")
-    return Detection(scene.image, face)
+    alike = [face for face in found if found[0].confidence - face.confidence < ALIKE]
+    face = max(alike, key=_area) if best_face == "larger" and alike else next(iter(found), None)
+    return Detection(image, face, len(found))
 
 
-def best_face(found: list[Face]) -> Face | None:
-    """The best-scoring face, None when none reaches 0.5."""
-    return found[0] if found and found[0].confidence >= MIN_CONFIDENCE else None
+def _area(face: Face) -> float:
+    x1, y1, x2, y2 = corners(face)
+    return (x2 - x1) * (y2 - y1)
 
 
 def corners(face: Face) -> tuple[float, float, float, float]:

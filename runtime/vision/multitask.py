@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from of3.engines.bundle import Labels
+from of3.runtime.remarks import remarks_of
 from of3.runtime.types import Floats, PictureError, RawValues, Record, Sample
 from of3.runtime.vision.detect import corners
 from of3.runtime.vision.landmarks import to_points
@@ -39,11 +40,12 @@ def record_of(
     """
     raw, names = row(outputs, index), [label.lower() for label in labels.emotions]
     probabilities, face, patch = softmax(raw.emotion_logits), sample.face, sample.patch
+    gaze_rad = dict(zip(labels.gaze, raw.gaze_rad.tolist(), strict=True))
     return Record(
         source=sample.source,
         emotion=names[int(probabilities.argmax())],
         probabilities=dict(zip(names, probabilities.tolist(), strict=True)),
-        gaze_rad=dict(zip(labels.gaze, raw.gaze_rad.tolist(), strict=True)),
+        gaze_rad=gaze_rad,
         aus={au: float(raw.au[output]) for au, output in au_to_index.items()},
         raw=raw,
         box=None if face is None else corners(face),
@@ -51,4 +53,7 @@ def record_of(
         landmarks=None if patch is None else to_points(points["landmarks"][index], patch),
         damage=sample.damage,
         points=None if face is None else face.points_px,
+        faces=sample.faces,
+        face=0 if face is None else face.rank,
+        remarks=tuple(remarks_of(face, gaze_rad)),
     )

@@ -18,7 +18,7 @@ def sample_of(detection: Detection, card: InputCard, is_cropped: bool, has_patch
     image, face = detection.image, detection.face if is_cropped else None
     pixels = image.pixels if face is None else crop(image.pixels, face)
     patch = align(image.pixels, box_of(image.pixels, detection.face)) if has_patch else None
-    return Sample(image.source, image.damage, face_tensor(pixels, card), face, patch)
+    return Sample(image.source, image.damage, face_tensor(pixels, card), face, patch, detection.faces)
 
 
 def face_tensor(pixels: Pixels, card: InputCard) -> Floats:

@@ -37,7 +37,7 @@ def exported(request, tmp_path_factory):
         for precision, entry in written.items()
     }
     card = ModelCard(model.name, model.input, model.outputs, files, CheckCard(files["fp32"], {}), {})
-    return model, module, Bundle(folder, "", True, LABELS, {model.name: card})
+    return model, module, Bundle(folder, "", True, LABELS, {model.name: card}, {})
 
 
 def test_the_engine_equals_pytorch(exported):

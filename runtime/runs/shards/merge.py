@@ -19,7 +19,8 @@ from of3.runtime.logs.items import key_of
 from of3.runtime.logs.made import Run, Session
 from of3.runtime.logs.store import store_of
 from of3.runtime.logs.writer import write_au_info
-from of3.runtime.runs.runinfo import RunInfo, summary
+from of3.runtime.runs.messages import after, tell
+from of3.runtime.runs.runinfo import RunInfo
 from of3.runtime.runs.shards import manifest
 from of3.runtime.runs.shards.plan import MERGED, MERGING, Pinned, Plan, clear
 from of3.runtime.runs.shards.results import Task, chains, done_path, read_part, todo
@@ -124,7 +125,7 @@ def _write_info(plan: Plan, flags: Mapping[str, Any], sessions: list[Session], c
     made = _distinct([session.made for session in sessions])
     info = RunInfo(flags, together(made), plan.images, datetime.fromtimestamp(started_s, UTC))
     info.write(plan.folder.parent, counts, plan.skipped, ended_s - started_s)
-    log.info("%s", summary(counts, plan.skipped, ended_s - started_s, made))
+    tell(after(counts, plan.skipped, ended_s - started_s, plan.folder.parent, flags["skip_detect"]))
 
 
 def _distinct(documents: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from of3.runtime.options import Options
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.lock import locked
+from of3.runtime.runs.messages import tell
 from of3.runtime.runs.progress import follow, progress_bar
-from of3.runtime.runs.session import tell
 from of3.runtime.runs.shards.dispatch import Dispatch
 from of3.runtime.runs.shards.local import LocalPool
 from of3.runtime.runs.shards.merge import merge
@@ -69,7 +69,7 @@ def _on_pool(plan: Plan, pool: WorkerPool, shards: range, interruption: Interrup
     done = total - sum(task.pictures for task in tasks)
     with progress_bar(total) as shown:
         for counts in dispatch.run():
-            shown(done + counts.total, counts.failed.total())
+            shown(counts, done)
 
 
 def _in_this_process(options: Options, plan: Plan, shards: range, interruption: Interruption) -> None:
@@ -84,5 +84,5 @@ def _in_this_process(options: Options, plan: Plan, shards: range, interruption: 
         results = (session.run_task(task, interruption.until) for task in interruption.until(tasks))
         follow(
             chain.from_iterable(results),
-            lambda counts: shown(counts.total, counts.failed.total()),
+            shown,
         )

@@ -182,6 +182,6 @@ def test_ends_are_compared_by_name_type_and_shape():
 
 @pytest.mark.skipif(host.has_nvidia_device(), reason="this machine has a GPU")
 def test_without_a_library_or_a_gpu_the_remedy_is_named(bundle_folder):
-    said = "no NVIDIA driver" if libraries.installed() else r"of3\[rtx\]"
+    said = "no NVIDIA GPU here" if libraries.installed() else r"of3\[rtx\]"
     with pytest.raises(EngineUnavailable, match=said):
         trt.TrtEngine(read_bundle(bundle_folder), "detector", "fp32", tf32=False)

@@ -9,6 +9,7 @@ from of3.runtime.logs.folder import Mode, RunLogs
 from of3.runtime.logs.items import Item, Stamp
 from of3.runtime.logs.made import OutputNames, Run
 from of3.runtime.logs.rows import RowOptions
+from of3.runtime.remarks import REMARKS
 from of3.runtime.types import Failure, RawValues, Record
 
 EMOTIONS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt")
@@ -46,6 +47,9 @@ def made_up(name, seed=0):
         landmarks=landmarks if chance.integers(2) else None,
         damage="Unsupported marker" if chance.integers(3) == 0 else "",
         points=points if has_face else None,
+        faces=int(chance.integers(1, 4)) if has_face else None,
+        face=int(chance.integers(2)) if has_face else 0,
+        remarks=tuple(word for word in REMARKS if has_face and chance.integers(2)),
     )
     return record, item
 
@@ -89,7 +93,7 @@ def tables():
     """What is in the text files of a folder."""
 
     def of(folder):
-        found = ("openface3.csv", "errors.tsv", "openface3_full.csv")
+        found = ("openface3.csv", "errors.tsv", "openface3_full.csv", "openface3_boxes.csv")
         return {name: (folder / name).read_bytes() for name in found if (folder / name).exists()}
 
     return of

@@ -12,6 +12,7 @@ from of3.runtime.logs.folder import Mode, RunLogs
 from of3.runtime.logs.items import path_of
 from of3.runtime.logs.rows import ROWS
 from of3.runtime.logs.store import FILE, open_store
+from of3.runtime.remarks import TILTED
 from of3.runtime.types import RunError
 
 RESUME, OVERRIDE = Mode(resume=True), Mode(override=True)
@@ -53,13 +54,16 @@ def test_every_picture_is_a_row_of_each_table_it_belongs_to(tmp_path, fill, name
     results = [result(name)[0] for name in sorted(names)]
     failed = [each.source for each in results if type(each).__name__ == "Failure"]
     damaged = [each.source for each in results if getattr(each, "damage", "")]
+    tilted = [each.source for each in results if TILTED in getattr(each, "remarks", ())]
+    boxed = [each.source for each in results if getattr(each, "box", None)]
     out = tmp_path / "undisturbed"
     assert paths(out) == [f"in/{name}" for name in sorted(names)]
-    assert [row["path"] for row in rows(out, "errors.tsv")] == sorted(failed + damaged)
+    assert [row["path"] for row in rows(out, "errors.tsv")] == sorted(failed + damaged + tilted)
     assert [row["path"] for row in rows(out, "openface3_full.csv")] == [
         path for path in paths(out) if path not in failed
     ]
-    assert failed and damaged
+    assert [row["path"] for row in rows(out, "openface3_boxes.csv")] == boxed
+    assert failed and damaged and tilted and 0 < len(boxed) < len(results) - len(failed)
 
 
 def test_transactions_of_any_size_write_the_same_files(tmp_path, fill, names, tables, want):

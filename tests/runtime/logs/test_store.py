@@ -152,11 +152,11 @@ def test_a_cut_store_is_refused(tmp_path, filled):
             read(tmp_path)
 
 
-def test_a_newer_revision_is_refused_by_name(tmp_path, filled):
+def test_another_revision_is_refused_by_name(tmp_path, filled):
     with sqlite3.connect(tmp_path / FILE) as database:
-        database.execute("PRAGMA user_version = 2")
+        database.execute("PRAGMA user_version = 3")
     database.close()
-    with pytest.raises(RunError, match="got records of revision 2, want 1 at most: use the of3 that made them"):
+    with pytest.raises(RunError, match="got records of revision 3, want 2: use the of3 that made them"):
         read(tmp_path)
 
 

@@ -2,6 +2,7 @@ import csv
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from of3.runtime.logs.rows import (
     tsv_text,
 )
 from of3.runtime.logs.writer import Writer, write_au_info
+from of3.runtime.remarks import TILTED
 from of3.runtime.types import Failure, RawValues, Record
 
 STAMP = Stamp(10, 20)
@@ -123,6 +125,27 @@ def test_a_failed_picture_is_a_row_and_an_error(tmp_path):
 def run_once(folder, options, name="in/a.jpg"):
     folder.mkdir(exist_ok=True)
     write(folder, record(name, landmarks=np.ones((2, 2), np.float32)), options)
+
+
+def test_a_box_is_a_row_with_which_face_of_how_many(tmp_path):
+    points = np.arange(10, dtype=np.float32).reshape(5, 2)
+    boxed = replace(record(confidence=0.95), box=(10.0, 20.0, 40.0, 60.5), points=points, faces=3, face=1)
+    write(tmp_path, boxed, RowOptions(extra_csv=True))
+    with (tmp_path / "openface3_boxes.csv").open() as file:
+        ((row),) = csv.DictReader(file)
+    assert list(row)[:8] == ["path", "faces", "face", "x", "y", "w", "h", "confidence"]
+    assert list(row.values())[:8] == ["in/a.jpg", "3", "1", "10.00", "20.00", "30.00", "40.50", "0.9500"]
+    assert [float(value) for value in list(row.values())[8:]] == list(range(10))
+
+
+def test_a_picture_of_two_notes_has_a_line_for_each(tmp_path):
+    sideways = np.array([[0, 0], [0, 10], [5, 5], [10, 0], [10, 10]], np.float32)  # the mouth to the right
+    noted = replace(record(), damage="no end", points=sideways, remarks=(TILTED,))
+    write(tmp_path, noted, RowOptions())
+    assert (tmp_path / "errors.tsv").read_text().splitlines()[1:] == [
+        "in/a.jpg\tread\tdamaged: no end",
+        "in/a.jpg\tdetect\ttilted: 90 degrees",
+    ]
 
 
 def test_files_follow_the_options(tmp_path):

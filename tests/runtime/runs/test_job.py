@@ -139,14 +139,14 @@ def test_detection_fills_the_confidence(run, out):
     assert all(bool(row["confidence"]) == (row["success"] == "1") for row in found)
 
 
-def test_what_runs_and_what_does_not_is_said(run, caplog):
+def test_a_run_says_what_runs_with_which_weights_how_it_went_and_where_the_logs_are(run, out, caplog):
     caplog.set_level(logging.INFO, "of3")
     run("--device", "cuda", "--dtype", "fp16")
-    assert "multitask: onnxruntime" in caplog.text
-    assert "--amp, --dtype and --tf32 do not apply on the CPU" in caplog.text
-    assert "STAND-IN WEIGHTS" in caplog.text
-    assert "done 5, failed 1 (unreadable 1)" in caplog.text
-    assert "images/s" in caplog.text
+    engine, weights, summary, logs = caplog.messages
+    assert engine.startswith("onnxruntime")
+    assert weights.startswith("STAND-IN WEIGHTS")
+    assert summary.startswith("done 5, failed 1 (unreadable 1), ") and summary.endswith(" images/s")
+    assert logs == f"logs: {out}, what failed and why in errors.tsv"
 
 
 def test_no_pictures_exit_2(run, aligned, caplog):
@@ -158,10 +158,19 @@ def test_no_pictures_exit_2(run, aligned, caplog):
     assert "no .jpg" in caplog.text
 
 
-def test_a_missing_bundle_exits_2_with_the_command_that_makes_it(run, tmp_path, caplog):
+@pytest.mark.parametrize("has_weights", [False, True])
+def test_a_missing_bundle_exits_2_with_the_commands_that_make_it(run, tmp_path, caplog, has_weights):
     root = tmp_path / "of3 root"
     assert run(root=root) == 2
-    assert shlex.join(["of3", "export", "--of3_root", str(root)]) in caplog.text
+    assert f"--of3_root {root}: no such folder" in caplog.text
+    (root / "weights").mkdir(parents=True)
+    if has_weights:
+        (root / "weights" / "MTL_backbone.pth").touch()
+    caplog.clear()
+    assert run(root=root) == 2
+    fetching = shlex.join(["of3", "fetch-weights", "--of3_root", str(root)])
+    assert (f"make it with: {fetching}" in caplog.text) != has_weights
+    assert f"with: {shlex.join(['of3', 'export', '--of3_root', str(root)])}" in caplog.text
 
 
 def test_a_foreign_bundle_exits_2_and_the_command_replaces_it(run, tmp_path, caplog):
@@ -187,7 +196,7 @@ def test_progress_off_a_terminal_is_a_line_now_and_then(monkeypatch, caplog):
     caplog.set_level(logging.INFO, "of3")
     monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
     with progress.progress_bar(3) as shown:
-        shown(3, 0)
+        shown(Counts(done=2), 1)
     assert "3/3" in caplog.text
     assert "0 failed" in caplog.text
 

@@ -29,19 +29,21 @@ def info(out):
 
 
 @no_gpu
-def test_one_line_a_model_with_every_refusal(run, caplog):
+def test_one_line_for_all_models_and_every_refusal_in_run_json(run, out, caplog):
     caplog.set_level(logging.INFO)
     run("--landmarks", "on")
+    (line,) = (text for text in caplog.messages if "onnxruntime" in text)
+    assert line.endswith("CPU fp32: no NVIDIA GPU here")
     for model in ("multitask", "detector", "landmarks"):
-        (line,) = (text for text in caplog.messages if text.startswith(f"{model}: onnxruntime"))
-        assert "CPU fp32; not tensorrt: " in line
-        assert "; not cuda: " in line
+        refused = info(out)["engines"][model]["refused"]
+        assert [refusal["engine"] for refusal in refused] == ["tensorrt", "cuda"]
+        assert all("pip uninstall" not in refusal["reason"] for refusal in refused)
 
 
 def test_on_the_cpu_there_is_nothing_to_refuse(run, caplog):
     caplog.set_level(logging.INFO)
     run("--device", "cpu")
-    (line,) = (text for text in caplog.messages if text.startswith("multitask: "))
+    (line,) = (text for text in caplog.messages if "onnxruntime" in text)
     assert line.endswith("CPU fp32")
 
 
@@ -68,6 +70,10 @@ def test_run_json_says_what_ran_and_how_it_went(run, out, bundle_folder):
         "images": 6,
         "done": 5,
         "damaged": 0,
+        "several_faces": 0,
+        "large": 0,
+        "tilted": 0,
+        "implausible": 0,
         "skipped": 0,
         "failed": {"unreadable": 1},
     }

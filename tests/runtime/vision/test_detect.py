@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from of3.engines.bundle import InputCard
-from of3.runtime.types import Image, PictureError
+from of3.runtime.types import Face, Image, PictureError
 from of3.runtime.vision.detect import (
-    best_face,
+    choose,
     decode_boxes,
     decode_points,
     faces,
@@ -77,11 +77,32 @@ def test_a_face_comes_back_in_original_pixels():
     np.testing.assert_allclose(half.points_px, np.tile([40, 8], (5, 1)))
 
 
-def test_the_best_face_needs_half_a_point():
-    assert best_face(faces(planted(64, 64, 4, 0.49), 64, 64, 1.0)) is None
-    face = best_face(faces(planted(64, 64, 4, 0.5), 64, 64, 1.0))
-    assert face is not None and face.confidence == 0.5
-    assert best_face([]) is None
+IMAGE = Image("x", np.zeros((64, 64, 3), np.uint8))
+
+
+def test_a_face_needs_half_a_point():
+    assert faces(planted(64, 64, 4, 0.49), 64, 64, 1.0) == []
+    found = choose(IMAGE, faces(planted(64, 64, 4, 0.5), 64, 64, 1.0), "score", True)
+    assert found.face is not None and (found.face.confidence, found.faces) == (0.5, 1)
+    assert choose(IMAGE, [], "score", False).face is None
+    with pytest.raises(PictureError, match="no face"):
+        choose(IMAGE, [], "larger", True)
+
+
+@pytest.mark.parametrize(("scores", "want"), [((0.95, 0.9495), (0, 1)), ((0.95, 0.948), (0, 0))])
+def test_of_scores_that_are_alike_the_larger_face_is_taken_where_that_is_asked_for(scores, want):
+    small, large = (np.array(box, np.float32) for box in ([0, 0, 10, 10], [20, 20, 60, 60]))
+    points = np.zeros((5, 2), np.float32)
+    found = [Face(small, scores[0], points, 0), Face(large, scores[1], points, 1)]
+    chosen = [choose(IMAGE, found, rule, True).face for rule in ("score", "larger")]
+    assert tuple(face.rank for face in chosen if face is not None) == want
+
+
+@pytest.mark.parametrize(("factor", "longer"), [(1.0, 16), (0.5, 16), (4.0, 16)])
+def test_a_face_knows_its_size_in_what_was_fed(factor, longer):
+    (face,) = faces(planted(64, 64, 4, 0.9), 64, 64, factor)
+    assert face.fed_px == pytest.approx(longer)
+    assert float(np.ptp(face.box_px[::2])) == pytest.approx(longer / factor)
 
 
 def test_the_detector_is_fed_bgr_minus_the_means():

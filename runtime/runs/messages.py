@@ -1,0 +1,137 @@
+"""What a run says of itself, before its first picture and after its last; the whole is in run.json."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from of3.engines import cuda, host, machine
+from of3.engines.bundle import PUBLISHED, Bundle
+from of3.engines.fallback import Refusal
+from of3.engines.open import precision_for
+from of3.runtime.logs.counts import Counts
+from of3.runtime.networks import LANDMARKS
+from of3.runtime.options import Options
+from of3.runtime.pipeline import Pipeline
+from of3.runtime.remarks import IMPLAUSIBLE, LARGE, LARGE_PX, TILTED
+from of3.runtime.runs.flags import precision_of
+
+log = logging.getLogger(__name__)
+
+Message = tuple[int, str]  # logging level, line
+MOST_OF_A_SUMMARY, MOST_OF_AN_ENGINE = 75, 95  # characters, after "of3: "
+WHOLE = "… (of3 doctor)"
+
+
+def tell(messages: Iterable[Message]) -> None:
+    for level, line in messages:
+        log.log(level, "%s", line)
+
+
+def before(pipeline: Pipeline, options: Options) -> list[Message]:
+    """What runs and why nothing better does, with which weights; then what else the user should know."""
+    return [
+        *((logging.WARNING, conflict) for conflict in machine.conflicts()),
+        *_on_engines(pipeline, options),
+        on_weights(pipeline.bundle),
+        *_on_flags(pipeline.bundle, options),
+    ]
+
+
+def _on_engines(pipeline: Pipeline, options: Options) -> Iterator[Message]:
+    """A line for all models that run on the same engine for the same reasons."""
+    networks, models = pipeline.networks, dict[tuple[str, str], list[str]]()
+    for model, engine in networks.engines.items():
+        _, why = precision_for(pipeline.bundle, model, precision_of(options))
+        noted = f" ({why})" if why and not networks.is_on_cpu(model) else ""
+        models.setdefault((f"{engine.name}{noted}", reason_of(engine.refusals)), []).append(model)
+    for (runs, lesser), named in models.items():
+        whose = f"{', '.join(named)}: " if len(models) > 1 else ""
+        line = f"{whose}{runs}{lesser and ': '}{lesser}"
+        is_whole = len(line) <= MOST_OF_AN_ENGINE
+        shown = line if is_whole else line[: MOST_OF_AN_ENGINE - len(WHOLE)] + WHOLE
+        yield logging.WARNING if lesser else logging.INFO, shown
+
+
+def reason_of(refusals: Sequence[Refusal]) -> str:
+    """Why nothing better runs, as short as it can be said; empty where nothing better was asked for."""
+    if refusals and not host.has_nvidia_device():
+        return cuda.NO_GPU
+    return "; ".join(f"not {refusal.engine}: {refusal.reason}" for refusal in refusals)
+
+
+def on_weights(bundle: Bundle) -> Message:
+    """Whose numbers they are."""
+    if bundle.is_stand_in:
+        return logging.WARNING, "STAND-IN WEIGHTS: the numbers mean nothing about faces"
+    others = [file for file, status in bundle.weights.items() if status != PUBLISHED]
+    if others:
+        return logging.WARNING, f"weights: NOT the published ones: {', '.join(others)}"
+    return logging.INFO, f"weights: as published, bundle {bundle.digest[:12]}"
+
+
+def _on_flags(bundle: Bundle, options: Options) -> Iterator[Message]:
+    labels = bundle.labels
+    measured = labels.gaze_measured
+    if options.gaze_order == "seed" and measured and measured != labels.gaze:
+        yield (
+            logging.WARNING,
+            f"the first gaze output is written as {labels.gaze[0]}, but the mirror test of the export says it "
+            f"is {measured[0]}: pass --gaze_order measured to write it so",
+        )
+    if options.gaze_order == "measured" and not measured:
+        order = ", ".join(labels.gaze)
+        yield logging.WARNING, f"--gaze_order measured: the export could not tell, the order stays {order}"
+    if options.landmarks and LANDMARKS not in bundle.models:
+        yield logging.WARNING, "no landmarks: the bundle was made without Landmark_98.pkl or Landmark_68.pkl"
+
+
+def after(counts: Counts, skipped: int, elapsed_s: float, folder: Path, is_cropped: bool) -> Iterator[Message]:
+    """How it went, what is doubtful, and where the logs are.  is_cropped: no face was looked for."""
+    yield logging.INFO, summary(counts, skipped, elapsed_s)
+    if counts.total and not counts.done:
+        yield logging.WARNING, f"no picture succeeded; the first: {counts.first_failed}"
+    yield from _doubts(counts, is_cropped)
+    told = counts.failed.total() + counts.damaged + counts.remarked[TILTED]
+    yield logging.INFO, f"logs: {folder}" + (", what failed and why in errors.tsv" if told else "")
+
+
+def summary(counts: Counts, skipped: int, elapsed_s: float) -> str:
+    """A run in one line of a terminal."""
+    damaged = f" ({counts.damaged} damaged)" if counts.damaged else ""
+    skips = f", skipped {skipped}" if skipped else ""
+    rate = f", {counts.total / max(elapsed_s, 1e-9):.1f} images/s"
+    line = f"done {counts.done}{damaged}{skips}, failed {counts.failed.total()}"
+    reasons = [f"{reason} {count}" for reason, count in counts.failed.most_common()]
+    for shown in range(len(reasons), 0, -1):
+        said = ", ".join(reasons[:shown]) + ", …" * (shown < len(reasons))
+        if len(f"{line} ({said}){rate}") <= MOST_OF_A_SUMMARY:
+            return f"{line} ({said}){rate}"
+    return line + rate
+
+
+def _doubts(counts: Counts, is_cropped: bool) -> Iterator[Message]:
+    large, tilted, implausible = (counts.remarked[word] for word in (LARGE, TILTED, IMPLAUSIBLE))
+    if counts.several_faces:
+        rule = "the best-scoring one is taken" if not is_cropped else "the whole picture is taken for one"
+        yield (
+            logging.INFO,
+            f"{_pictures(counts.several_faces)} of more than one face: {rule} (--extra_csv on: boxes)",
+        )
+    if large:
+        yield (
+            logging.WARNING,
+            f"{_pictures(large)} with a face beyond {LARGE_PX:.0f} px, where boxes go wrong whatever their "
+            "confidence: pass --detector_resize 0.5, or less",
+        )
+    if tilted:
+        yield (
+            logging.WARNING,
+            f"{_pictures(tilted)} with a face on its side or upside down (errors.tsv): turn them upright",
+        )
+    if implausible:
+        remedy = "pass --skip_detect off unless they are face crops" if is_cropped else "are those faces?"
+        yield logging.WARNING, f"{_pictures(implausible)} with gaze that no eyes can have: {remedy}"
+
+
+def _pictures(count: int) -> str:
+    return f"{count} picture{'s' * (count != 1)}"
