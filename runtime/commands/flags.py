@@ -14,8 +14,9 @@ REQUIRED = ("aligned", "logs", "of3_root")
 
 DESCRIPTION = """\
 PURPOSE
-  Run OpenFace 3.0 on face crops: gaze (the columns pose_yaw and pose_pitch: NOT the head's pose, the names are
-  the original's), emotion (softmax and top label) and eight action units (AU1,2,4,6,9,12,25,26); detection first with --skip_detect off; 98 or 68 landmarks with --landmarks on.
+  Run OpenFace 3.0 on face crops: gaze (columns pose_yaw and pose_pitch, which are NOT the head's pose: the
+  original's names), emotion (softmax and top label) and eight action units (AU1,2,4,6,9,12,25,26); detection
+  first with --skip_detect off; 98 or 68 landmarks with --landmarks on.
   Runs a bundle made once by `of3 export`; PyTorch is not needed.
 
 LOG OUTPUT
