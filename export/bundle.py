@@ -12,7 +12,8 @@ from typing import Any
 
 import onnx
 
-from of3.engines.bundle import FORMAT, MANIFEST, REVISION, Substitute
+from of3.engines.bundle import Substitute
+from of3.engines.manifest import FORMAT, MANIFEST, REVISION
 from of3.export.checkpoints import SourceFile
 from of3.export.drift import Changed, Drift, document
 from of3.export.gaze import UNDETERMINED, GazeOrder

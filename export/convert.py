@@ -11,7 +11,7 @@ from onnx import ModelProto
 from torch import nn
 
 from of3.engines.base import CpuThreads
-from of3.engines.bundle import read_bundle
+from of3.engines.manifest import read_bundle
 from of3.engines.ort import OrtEngine, import_onnxruntime
 from of3.export import drift
 from of3.export.bundle import (

@@ -9,11 +9,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from of3.engines.bundle import Bundle, Labels, read_bundle
+from of3.engines.bundle import Bundle, Labels
 from of3.engines.host import cores
 from of3.engines.workers import Workers
 from of3.runtime.blas import ONE_BLAS_THREAD
 from of3.runtime.boundary import or_failure
+from of3.runtime.bundle import open_bundle
 from of3.runtime.networks import DETECTOR, LANDMARKS, MULTITASK, Networks
 from of3.runtime.settings import Settings
 from of3.runtime.stream import batches, delayed, ordered_map, peek
@@ -57,7 +58,7 @@ class Pipeline:
     @classmethod
     def open(cls, bundle: str | Path, settings: Settings | None = None) -> "Pipeline":
         """Open the bundle in a folder, e.g. `Pipeline.open("weights/of3_bundle", Settings(detect=True))`."""
-        return cls(read_bundle(Path(bundle)), settings or Settings())
+        return cls(open_bundle(Path(bundle)), settings or Settings())
 
     def run(
         self, pictures: Iterable[Picture], au_to_index: Mapping[int, int] | None = None

@@ -21,8 +21,9 @@ import cv2
 import numpy as np
 
 from of3.engines.base import EngineUnavailable
-from of3.engines.bundle import MANIFEST, BundleError, ModelFile, read_bundle
+from of3.engines.bundle import BundleError, ModelFile
 from of3.engines.graph import read_graph
+from of3.engines.manifest import MANIFEST, read_bundle
 from of3.engines.trt import plan_file as plan
 from of3.export.checkpoints import Unreadable, read_state
 from of3.export.pictures import draw_face

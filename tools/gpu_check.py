@@ -17,7 +17,8 @@ import numpy as np
 
 from of3.engines import cuda, machine
 from of3.engines.base import CpuThreads, Engine, EngineFailed, EngineUnavailable, Floats, Outputs
-from of3.engines.bundle import Bundle, ModelCard, read_bundle
+from of3.engines.bundle import Bundle, ModelCard
+from of3.engines.manifest import read_bundle
 from of3.engines.ort import OrtEngine
 from of3.engines.registry import ORDER
 from of3.engines.trt import libraries

@@ -16,7 +16,8 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from of3.engines.base import EngineUnavailable
-from of3.engines.bundle import BundleError, Field
+from of3.engines.bundle import BundleError
+from of3.engines.field import Field
 
 PLANS = "plans"
 FORMAT = "of3-plan"

@@ -12,10 +12,11 @@ from tqdm import tqdm
 
 from of3.engines import cuda
 from of3.engines.base import EngineUnavailable
-from of3.engines.bundle import Bundle, BundleError, read_bundle
+from of3.engines.bundle import Bundle, BundleError
 from of3.engines.trt import libraries
 from of3.engines.trt.build import PlanError, Target, build, capability, check_bf16, find_target
 from of3.engines.trt.engine import TrtEngine
+from of3.runtime.bundle import open_bundle
 from of3.runtime.commands.arguments import METAVARS, on_off, precisions
 from of3.runtime.runs.console import log_to_stderr
 from of3.runtime.runs.interruption import Interrupted, Interruption
@@ -79,7 +80,7 @@ def main(argv: Sequence[str]) -> int:
     log_to_stderr()
     given = parse(argv)
     try:
-        bundle = read_bundle(given.bundle)
+        bundle = open_bundle(given.bundle)
         target = find_target(given.backend, given.compute_capability, given.max_batch, given.tf32)
         wanted = _wanted(bundle, given.precision)
         if any(precision == "bf16" for _, precision in wanted):

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from of3.engines import cuda, host, machine, selfcheck
 from of3.engines.base import CpuThreads, Engine, EngineFailed, EngineUnavailable
-from of3.engines.bundle import Bundle, BundleError, ModelCard, read_bundle
+from of3.engines.bundle import Bundle, BundleError, ModelCard
 from of3.engines.open import Choice, kinds_for, open_engine, precision_for
 from of3.engines.registry import KINDS, NAMES, ORDER, PRECISIONS, Kind
 from of3.engines.trt import engine as trt
 from of3.engines.trt import plan_file as plan
+from of3.runtime.bundle import open_bundle
 from of3.runtime.commands.arguments import METAVARS, on_off
 from of3.runtime.runs.console import log_to_stderr
 from of3.runtime.runs.messages import on_weights
@@ -118,7 +119,7 @@ def _can_open(kind: Kind) -> bool:
 
 def _bundle(given: argparse.Namespace, preferred: Kind) -> bool:
     """The bundle, its plans and its self-test; whether the preferred engine runs every model rightly."""
-    bundle = read_bundle(given.bundle)
+    bundle = open_bundle(given.bundle)
     models = ", ".join(f"{name} ({' '.join(card.files)})" for name, card in bundle.models.items())
     _say("bundle", f"{bundle.folder}, sha256 {bundle.digest[:12]}: {models}")
     _say("weights", on_weights(bundle)[1].removeprefix("weights: "))

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from of3.engines import machine
-from of3.engines.bundle import MANIFEST, Bundle, BundleError, read_bundle
+from of3.engines.bundle import Bundle, BundleError
+from of3.engines.manifest import MANIFEST
+from of3.runtime.bundle import open_bundle
 from of3.runtime.logs.folder import Mode
 from of3.runtime.logs.rows import RowOptions
 from of3.runtime.networks import LANDMARKS
@@ -73,7 +75,7 @@ def bundle_of(options: Options) -> Bundle:
     if not (options.bundle / MANIFEST).exists():
         raise RunError(_how_to_begin(options))
     with saying_how_to_export(options):
-        return read_bundle(options.bundle)
+        return open_bundle(options.bundle)
 
 
 def _how_to_begin(options: Options) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from of3.engines.base import CpuThreads, EngineUnavailable
-from of3.engines.bundle import read_bundle
+from of3.engines.manifest import read_bundle
 from of3.engines.registry import FAKE, KINDS
 
 # From PyTorch, by output's model; of low precision what the bundle allows it.

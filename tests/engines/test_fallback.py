@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from of3.engines.base import BatchRefused, CpuThreads, EngineFailed, EngineUnavailable
-from of3.engines.bundle import read_bundle
 from of3.engines.fallback import Candidate, Fallback
+from of3.engines.manifest import read_bundle
 from of3.engines.ort import OrtEngine
 from of3.engines.registry import KINDS
 

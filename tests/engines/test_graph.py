@@ -56,7 +56,7 @@ def test_a_plain_graph_is_read(tmp_path):
 
 
 def test_the_exported_graphs_are_plain(bundle_folder):
-    from of3.engines.bundle import read_bundle
+    from of3.engines.manifest import read_bundle
 
     for card in read_bundle(bundle_folder).models.values():
         for file in card.files.values():

@@ -1,10 +1,13 @@
+import hashlib
+import json
 import shutil
 
 import pytest
 
 from of3.engines.base import CpuThreads, EngineUnavailable
-from of3.engines.bundle import BundleError, read_bundle
+from of3.engines.bundle import BundleError
 from of3.engines.host import has_nvidia_device
+from of3.engines.manifest import MANIFEST, read_bundle
 from of3.engines.open import Choice, kinds_for, open_engine, precision_for
 
 no_gpu = pytest.mark.skipif(has_nvidia_device(), reason="this machine has a GPU")
@@ -60,9 +63,13 @@ def test_a_gpu_engine_on_the_cpu_is_a_contradiction():
 
 
 def test_when_none_opens_every_reason_is_told(bundle_copy):
-    manifest = bundle_copy / "bundle.json"
-    manifest.write_text(manifest.read_text().replace('"fp32": {\n     "path"', '"fp8": {\n     "path"'))
-    with pytest.raises(EngineUnavailable, match="cpu: the bundle holds detector as fp8, fp16, bf16, not fp32"):
+    manifest, content = bundle_copy / MANIFEST, b"\x08\x0a"  # an ONNX file of nothing but its version
+    document = json.loads(manifest.read_text())
+    entry = document["models"]["detector"]["files"]["fp32"]
+    entry |= {"path": "empty.onnx", "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    (bundle_copy / "empty.onnx").write_bytes(content)
+    manifest.write_text(json.dumps(document))
+    with pytest.raises(EngineUnavailable, match="no engine opens detector: cpu: CPUExecutionProvider does not"):
         opened(bundle_copy)
 
 

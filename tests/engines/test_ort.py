@@ -4,7 +4,7 @@ import pytest
 
 from of3.engines import host, ort
 from of3.engines.base import CpuThreads, EngineFailed, EngineUnavailable
-from of3.engines.bundle import read_bundle
+from of3.engines.manifest import read_bundle
 
 MODELS = ("multitask", "landmarks")
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from of3.engines.base import CpuThreads, EngineUnavailable
-from of3.engines.bundle import BundleError, read_bundle
+from of3.engines.bundle import BundleError
+from of3.engines.manifest import read_bundle
 from of3.engines.ort import OrtEngine
 from of3.engines.selfcheck import differences, read_self_check, tensor_of, verify
 

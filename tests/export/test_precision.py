@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from of3.engines.base import CpuThreads, EngineUnavailable
-from of3.engines.bundle import read_bundle
+from of3.engines.manifest import read_bundle
 from of3.engines.ort import OrtEngine
 from of3.export.precision import LOW_TYPES, PrecisionError, kept_nodes, typed
 

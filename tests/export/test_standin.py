@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from of3.engines.bundle import read_bundle
+from of3.engines.manifest import read_bundle
 from of3.export.checkpoints import read_mark
 from of3.export.models import LABELS, models_in, multitask
 from of3.export.pictures import draw_face, noise_and_flat, pictures_for, read_pictures

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from of3.engines.base import CpuThreads
-from of3.engines.bundle import read_bundle
+from of3.engines.manifest import read_bundle
 from of3.engines.ort import OrtEngine
 from of3.export.checkpoints import load_all
 from of3.export.models import detector

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from of3.engines.base import CpuThreads, Wait
-from of3.engines.bundle import read_bundle
 from of3.engines.host import cores
+from of3.engines.manifest import read_bundle
 from of3.engines.ort import OrtEngine
 from of3.runtime.networks import MULTITASK, Networks, needed_by
 from of3.runtime.pipeline import Pipeline

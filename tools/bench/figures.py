@@ -16,8 +16,8 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
-from of3.engines.bundle import read_bundle
 from of3.engines.host import cores
+from of3.engines.manifest import read_bundle
 from tools.bench.command import REPOSITORY, module, of3_run, run_info
 from tools.bench.growth import network_ms
 from tools.bench.pictures import linked

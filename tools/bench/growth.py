@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from of3.engines.base import CpuThreads, Floats
-from of3.engines.bundle import Bundle, read_bundle
+from of3.engines.bundle import Bundle
 from of3.engines.host import cores
+from of3.engines.manifest import read_bundle
 from of3.engines.ort import OrtEngine
 from of3.export.pictures import draw_face
 from of3.runtime.networks import DETECTOR, MULTITASK, Networks

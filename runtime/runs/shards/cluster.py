@@ -17,8 +17,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from of3.engines.bundle import BundleError, read_bundle
+from of3.engines.bundle import BundleError
 from of3.engines.host import room_for
+from of3.engines.manifest import read_bundle
 from of3.runtime.logs.counts import Counts
 from of3.runtime.options import Options
 from of3.runtime.runs.interruption import Interruption

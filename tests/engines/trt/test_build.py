@@ -12,8 +12,8 @@ from onnx import helper, numpy_helper
 
 from of3.engines import host
 from of3.engines.base import EngineUnavailable
-from of3.engines.bundle import read_bundle
 from of3.engines.cuda import Gpu
+from of3.engines.manifest import read_bundle
 from of3.engines.trt import engine as trt
 from of3.engines.trt import libraries
 from of3.engines.trt import plan_file as plan
@@ -198,7 +198,10 @@ def test_a_precision_that_nobody_knows_is_a_wrong_flag(bundle_copy, capsys):
 
 def test_a_precision_that_the_bundle_lacks_is_said_with_the_remedy(bundle_copy, caplog):
     manifest = bundle_copy / "bundle.json"
-    manifest.write_text(manifest.read_text().replace('"bf16": {\n     "path"', '"fp8": {\n     "path"'))
+    document = json.loads(manifest.read_text())
+    for card in document["models"].values():
+        del card["files"]["bf16"]
+    manifest.write_text(json.dumps(document))
     flags = ["--compute_capability", "8.6", "--precision", "bf16"]
     assert command.main(["--bundle", str(bundle_copy), *flags]) == 2
     assert "want bf16: run `of3 export --force --precision ...`" in caplog.text

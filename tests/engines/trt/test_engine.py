@@ -12,7 +12,7 @@ import pytest
 
 from of3.engines import host
 from of3.engines.base import EngineUnavailable
-from of3.engines.bundle import read_bundle
+from of3.engines.manifest import read_bundle
 from of3.engines.trt import engine as trt
 from of3.engines.trt import libraries
 from of3.engines.trt.plan_file import TensorCard

@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from of3.engines.bundle import read_bundle
+from of3.engines.manifest import read_bundle
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.runs.calibrate import (
     METHOD_ASSIGNMENT,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from of3.engines.bundle import read_bundle
+from of3.engines.manifest import read_bundle
 from of3.runtime.commands.flags import parse
 from of3.runtime.runs.shards import cluster
 from of3.runtime.types import RunError

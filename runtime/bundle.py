@@ -1,0 +1,77 @@
+"""A bundle that this runtime can use: read, and checked for what the tables' columns and the stages need."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from of3.engines.bundle import Bundle, BundleError, Labels, ModelCard
+from of3.engines.manifest import MANIFEST, REMEDY, read_bundle
+
+AUS = (1, 2, 4, 6, 9, 12, 25, 26)  # columns of the tables, and the reference pictures
+GAZE = ("pitch", "yaw")
+POINTS = frozenset({68, 98})  # of the landmark networks there are
+Sides = tuple[int | str, ...]  # names are sides that are free
+Wanted = tuple[int | str | frozenset[int], ...]
+INPUTS: dict[str, Sides] = {
+    "multitask": (3, 224, 224),
+    "landmarks": (3, 256, 256),
+    "detector": (3, "height", "width"),
+}
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """The bundle in a folder.  Raises BundleError as `read_bundle` does, and where it is not made for faces."""
+    bundle = read_bundle(folder)
+    for problem in _problems(bundle):
+        raise BundleError(f"{folder / MANIFEST}: {problem}: {REMEDY}")
+    return bundle
+
+
+def _problems(bundle: Bundle) -> Iterator[str]:
+    labels = bundle.labels
+    if not labels.emotions:
+        yield "labels: emotions: got none, want one at least"
+    if tuple(sorted(labels.aus)) != AUS:
+        yield f"labels: aus: got {list(labels.aus)}, want each of {list(AUS)}"
+    if tuple(sorted(labels.gaze)) != GAZE:
+        yield f"labels: gaze: got {list(labels.gaze)}, want yaw and pitch"
+    if tuple(sorted(labels.gaze_measured)) not in ((), GAZE):
+        yield f"labels: gaze_measured: got {list(labels.gaze_measured)}, want yaw and pitch, or none"
+    for name, card in bundle.models.items():
+        if name in INPUTS:
+            yield from _misfits(card, labels)
+
+
+def _outputs(labels: Labels) -> dict[str, dict[str, Wanted]]:
+    """Rows of each output, by model."""
+    return {
+        "multitask": {
+            "emotion_logits": (len(labels.emotions),),
+            "gaze_rad": (len(labels.gaze),),
+            "au": (len(labels.aus),),
+        },
+        "landmarks": {"landmarks": (POINTS, 2)},
+        "detector": {"loc": ("priors", 4), "conf": ("priors", 2), "landms": ("priors", 10)},
+    }
+
+
+def _misfits(card: ModelCard, labels: Labels) -> Iterator[str]:
+    place = f"models: {card.name}"
+    if card.input.shape[1:] != INPUTS[card.name]:
+        yield f"{place}: input: shape: got {card.input.shape}, want {INPUTS[card.name]} of each picture"
+    found = {output.name: output.shape for output in card.outputs}
+    for name, want in _outputs(labels)[card.name].items():
+        if name not in found:
+            yield f"{place}: outputs: got {', '.join(found)}, want {name} among them"
+        elif not _fits(found[name][1:], want):
+            yield f"{place}: outputs: {name}: shape: got {found[name]}, want {_said(want)} of each picture"
+
+
+def _fits(got: Sides, want: Wanted) -> bool:
+    return len(got) == len(want) and all(
+        a in b if isinstance(b, frozenset) else a == b for a, b in zip(got, want, strict=True)
+    )
+
+
+def _said(want: Wanted) -> str:
+    sides = (sorted(side) if isinstance(side, frozenset) else [side] for side in want)
+    return f"({', '.join(' or '.join(map(str, each)) for each in sides)})"
