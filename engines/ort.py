@@ -4,7 +4,7 @@ import contextlib
 import ctypes
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -12,10 +12,13 @@ import numpy as np
 
 from of3.engines import cuda, host
 from of3.engines.base import CpuThreads, EngineFailed, EngineUnavailable, Floats, Outputs, Wait
-from of3.engines.bundle import Bundle, ModelCard
+from of3.engines.bundle import Bundle, BundleError, ModelCard
+from of3.engines.field import shown
 from of3.engines.graph import read_graph
+from of3.engines.manifest import MANIFEST, REMEDY
 
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
+FLOAT32 = "tensor(float)"  # as a session names it
 INSTALL = "pip install 'of3[cpu]' (or 'of3[gpu]' on a machine with CUDA, never both)"
 
 
@@ -154,7 +157,10 @@ class OrtEngine:
 def _open(
     onnxruntime: Any, card: ModelCard, precision: str, provider: tuple[str, dict[str, str]], options: Any
 ) -> Any:
-    """A session whose first provider is the one asked for.  Raises EngineUnavailable."""
+    """A session whose first provider is the one asked for.
+
+    Raises EngineUnavailable, and BundleError where the graph is not the card's.
+    """
     content = read_graph(card.files[precision])
     try:
         session = onnxruntime.InferenceSession(content, options, providers=[provider])
@@ -162,10 +168,31 @@ def _open(
         raise EngineUnavailable(f"{provider[0]} does not open {card.name} {precision}: {error}") from error
     if session.get_providers()[0] != provider[0]:
         raise EngineUnavailable(f"onnxruntime replaced {provider[0]} by {session.get_providers()[0]}")
+    for misfit in misfits(card, session.get_inputs(), session.get_outputs()):
+        raise BundleError(f"{card.files[precision].path}: {misfit}: {REMEDY}")
     # Falling back is ours to do and to tell of; onnxruntime keeps the graph, 100 MB, for doing it itself.
     session.disable_fallback()
     session._model_bytes = None
     return session
+
+
+def misfits(card: ModelCard, inputs: Sequence[Any], outputs: Sequence[Any]) -> Iterator[str]:
+    """Every way in which the ends of a graph, as a session tells them, are not those of its card."""
+    ends = [(card.input.name, card.input.shape)], [(output.name, output.shape) for output in card.outputs]
+    for what, found, cards in zip(("inputs", "outputs"), (inputs, outputs), ends, strict=True):
+        got, want = [end.name for end in found], [name for name, _ in cards]
+        if got != want:
+            yield f"the graph has {what} {', '.join(map(shown, got))}, {MANIFEST} says {', '.join(want)}"
+            continue
+        for end, (name, shape) in zip(found, cards, strict=True):
+            if (end.type, _sides(end.shape)) != (FLOAT32, _sides(shape)):
+                said = f"{MANIFEST} says {FLOAT32} {_sides(shape)}"
+                yield f"{name} of the graph is {end.type} {_sides(end.shape)}, {said}"
+
+
+def _sides(shape: Sequence[int | str | None]) -> list[int | str]:
+    """A session tells a free side by a name of its own, or None."""
+    return [side if isinstance(side, int) else "free" for side in shape]
 
 
 def _session_options(onnxruntime: Any, threads: CpuThreads) -> Any:

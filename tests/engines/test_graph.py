@@ -37,16 +37,25 @@ def external(name="w"):
     return tensor
 
 
-def within(graph, depth):
-    """An If of an If of ... the graph."""
-    for _ in range(depth):
-        node = helper.make_node("If", ["c"], ["y"], then_branch=graph, else_branch=graph)
-        graph = graph_of([node])
-    return graph
-
-
 RELU = helper.make_node("Relu", ["x"], ["y"])
 CUSTOM = helper.make_node("Evil", ["x"], ["y"], domain="com.evil")
+INNER = graph_of([RELU])
+ENDLESS = [
+    helper.make_node("If", ["c"], ["y"], then_branch=INNER, else_branch=INNER),
+    helper.make_node("Loop", ["", "c", "x"], ["y"], body=INNER),
+    helper.make_node("Scan", ["x"], ["y"], body=INNER, num_scan_inputs=1),
+    helper.make_node("SequenceMap", ["x"], ["y"], body=INNER),
+    helper.make_node("Later", ["x"], ["y"], bodies=[INNER]),
+]
+RANDOM = [
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+    "Bernoulli",
+    "Multinomial",
+    "Dropout",
+]
 
 
 def test_a_plain_graph_is_read(tmp_path):
@@ -67,12 +76,15 @@ def test_the_exported_graphs_are_plain(bundle_folder):
     ("model", "said"),
     [
         (model_of([CUSTOM]), "operator Evil of domain 'com.evil'"),
-        (helper.make_model(within(graph_of([CUSTOM]), 2)), "operator Evil of domain 'com.evil'"),
         (model_of([RELU], opset_imports=[helper.make_opsetid("com.microsoft", 1)]), "domain 'com.microsoft'"),
         (model_of([RELU], [external()]), "weights in another file"),
         (model_of([helper.make_node("Constant", [], ["y"], value=external())]), "weights in another file"),
-        (helper.make_model(within(graph_of([RELU], [external()]), 1)), "weights in another file"),
-        (helper.make_model(within(graph_of([RELU]), 9)), "more than 8 deep"),
+        *((model_of([node]), f"operator {node.op_type} with a graph in it") for node in ENDLESS),
+        *(
+            (model_of([helper.make_node(name, ["x"], ["y"])]), f"operator {name}, which gives other")
+            for name in RANDOM
+        ),
+        (model_of([RELU, helper.make_node("a\nb", [], [], domain="x")]), r"operator a\\nb of domain 'x'"),
         (
             model_of(
                 [RELU],

@@ -1,10 +1,15 @@
+import hashlib
+import json
+
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
 from of3.engines import host, ort
 from of3.engines.base import CpuThreads, EngineFailed, EngineUnavailable
-from of3.engines.manifest import read_bundle
+from of3.engines.bundle import BundleError
+from of3.engines.manifest import MANIFEST, read_bundle
 
 MODELS = ("multitask", "landmarks")
 
@@ -47,6 +52,77 @@ def test_an_error_while_running_is_one_clear_exception(bundle_folder):
     with pytest.raises(EngineFailed, match=r"onnxruntime .* CPU fp32: "):
         engine.run(np.zeros((1, 3, 0, 8), np.float32))
     engine.close()
+
+
+def signed(folder, model, content):
+    """A bundle's fp32 graph replaced, its digest put right."""
+    path, manifest = folder / f"{model}.fp32.onnx", folder / MANIFEST
+    path.unlink()
+    path.write_bytes(content)
+    document = json.loads(manifest.read_text())
+    digest = hashlib.sha256(content).hexdigest()
+    document["models"][model]["files"]["fp32"] |= {"sha256": digest, "bytes": len(content)}
+    manifest.write_text(json.dumps(document))
+
+
+def graph_of(inputs, outputs):
+    """Outputs of zeros whose sides are the first values of the first input: no session can tell them before."""
+    source, nodes = inputs[0][0], []
+    flat = [onnx.helper.make_node("Constant", [], ["all"], value_ints=[-1])]
+    flat.append(onnx.helper.make_node("Reshape", [source, "all"], ["flat"]))
+    for name, kind, shape in outputs:
+        for part, value in (("start", [0]), ("end", [len(shape)])):
+            nodes.append(onnx.helper.make_node("Constant", [], [f"{name}_{part}"], value_ints=value))
+        nodes += [
+            onnx.helper.make_node("Slice", ["flat", f"{name}_start", f"{name}_end"], [f"{name}_first"]),
+            onnx.helper.make_node("Cast", [f"{name}_first"], [f"{name}_sides"], to=onnx.TensorProto.INT64),
+            onnx.helper.make_node("ConstantOfShape", [f"{name}_sides"], [f"{name}_zeros"]),
+            onnx.helper.make_node("Cast", [f"{name}_zeros"], [name], to=getattr(onnx.TensorProto, kind)),
+        ]
+    source_ends, ends = (
+        [
+            onnx.helper.make_tensor_value_info(name, getattr(onnx.TensorProto, kind), shape)
+            for name, kind, shape in each
+        ]
+        for each in (inputs, outputs)
+    )
+    graph = onnx.helper.make_graph([*flat, *nodes], "g", source_ends, ends)
+    opsets = [onnx.helper.make_opsetid("", 22)]
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
+
+
+def opened(folder):
+    return ort.OrtEngine(read_bundle(folder), "landmarks", "cpu", "fp32", CpuThreads(1))
+
+
+IMAGE, POINTS = ("image", "FLOAT", ["batch", 3, 256, 256]), ("landmarks", "FLOAT", ["batch", 98, 2])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "said"),
+    [
+        ([("picture", *IMAGE[1:])], [POINTS], "the graph has inputs 'picture', bundle.json says image"),
+        ([IMAGE, ("more", "FLOAT", [1])], [POINTS], "inputs 'image', 'more', bundle.json says image"),
+        ([IMAGE], [("points", *POINTS[1:])], "outputs 'points', bundle.json says landmarks"),
+        ([IMAGE], [POINTS, ("more", "FLOAT", [1])], "outputs 'landmarks', 'more', bundle.json says landmarks"),
+        ([("image", "DOUBLE", IMAGE[2])], [POINTS], r"image of the graph is tensor\(double\)"),
+        ([IMAGE], [("landmarks", "INT64", POINTS[2])], r"is tensor\(int64\) .*says tensor\(float\)"),
+        ([IMAGE], [("landmarks", "DOUBLE", POINTS[2])], r"is tensor\(double\)"),
+        (
+            [("image", "FLOAT", [1, 3, 256, 256])],
+            [POINTS],
+            r"\[1, 3, 256, 256\], .* says .*'free', 3, 256",
+        ),
+        ([("image", "FLOAT", ["batch", 3, 256])], [POINTS], r"\['free', 3, 256\], bundle.json says"),
+        ([IMAGE], [("landmarks", "FLOAT", ["batch", 68, 2])], r"\['free', 68, 2\], .*says .*98, 2\]"),
+        ([IMAGE], [("landmarks", "FLOAT", ["batch", "points", 2])], "'free', 'free', 2"),
+        ([IMAGE], [("landmarks", "FLOAT", ["batch", 98])], r"\['free', 98\], bundle.json says"),
+    ],
+)
+def test_a_graph_of_other_ends_than_its_card_is_refused_when_it_opens(bundle_copy, inputs, outputs, said):
+    signed(bundle_copy, "landmarks", graph_of(inputs, outputs))
+    with pytest.raises(BundleError, match=said):
+        opened(bundle_copy)
 
 
 @pytest.mark.skipif(host.has_nvidia_device(), reason="this machine has a GPU")
