@@ -110,6 +110,24 @@ class ModelCard:
     check: CheckCard
     substitutes: Mapping[str, Substitute]  # by the precision asked for
 
+    def check_outputs(self, rows: int, outputs: Mapping[str, NDArray[np.float32]]) -> None:
+        """Raise ValueError unless the outputs of a batch of `rows` are as this card says.
+
+        A side of one name is as long in every output.  What a graph declares binds no engine: onnxruntime
+        gives what comes out, of any length.
+        """
+        sides: dict[int | str, int] = {self.input.shape[0]: rows}
+        for card in self.outputs:
+            if card.name not in outputs:
+                raise ValueError(f"output {card.name}: got none")
+            got = outputs[card.name]
+            for name, side in zip(card.shape, got.shape, strict=False):
+                if isinstance(name, str):
+                    sides.setdefault(name, side)
+            want = tuple(side if isinstance(side, int) else sides.get(side, 0) for side in card.shape)
+            if got.shape != want or got.dtype != np.float32:
+                raise ValueError(f"output {card.name}: got {got.dtype} {got.shape}, want float32 {want}")
+
 
 @dataclass(frozen=True, slots=True)
 class Labels:

@@ -119,7 +119,8 @@ class OrtEngine:
             )
         self._card = card
         self._outputs = [output.name for output in card.outputs]
-        self._errors = engine_errors(onnxruntime)
+        # ValueError: of outputs that are not the card's.
+        self._errors: tuple[type[Exception], ...] = (*engine_errors(onnxruntime), ValueError)
         self.name = f"onnxruntime {onnxruntime.__version__} {device.upper()} {precision}"
         chosen = cuda_options(card.input.is_free, tf32) if device == "cuda" else {}
         options = _session_options(onnxruntime, threads)
@@ -145,9 +146,11 @@ class OrtEngine:
             if self._bindings is not None:
                 return self._bindings.run(batch)
             values = self._session.run(self._outputs, {self._card.input.name: batch})
+            outputs = dict(zip(self._outputs, values, strict=True))
+            self._card.check_outputs(len(batch), outputs)
         except self._errors as error:
             raise EngineFailed(f"{self.name}: {error}") from error
-        return dict(zip(self._outputs, values, strict=True))
+        return outputs
 
     def close(self) -> None:
         self._bindings = None

@@ -15,15 +15,17 @@ LARGE_PX = 450.0
 TILTED_DEG = 45.0
 # Nobody's eyes look backwards; the network's output is bounded by nothing.
 MOST_GAZE_RAD = math.pi / 2
+AU_ROUNDING = 0.01  # beyond [0, 1], of a cosine in few bits
 
 
-def remarks_of(face: Face | None, gaze_rad: Mapping[str, float]) -> Iterator[str]:
+def remarks_of(face: Face | None, gaze_rad: Mapping[str, float], au: Floats) -> Iterator[str]:
     """What there is to remark of a face (None: the whole picture) and its numbers."""
     if face is not None and face.fed_px > LARGE_PX:
         yield LARGE
     if face is not None and abs(roll_deg(face.points_px)) > TILTED_DEG:
         yield TILTED
-    if any(abs(angle) > MOST_GAZE_RAD for angle in gaze_rad.values()):
+    is_gaze = all(abs(angle) <= MOST_GAZE_RAD for angle in gaze_rad.values())
+    if not is_gaze or (abs(au - 0.5) > 0.5 + AU_ROUNDING).any():
         yield IMPLAUSIBLE
 
 

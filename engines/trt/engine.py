@@ -113,9 +113,11 @@ class TrtEngine:
 
         def wait() -> Outputs:
             try:
-                return running.outputs()
-            except cuda.CudaError as error:
+                outputs = running.outputs()
+                self._card.check_outputs(len(batch), outputs)
+            except (cuda.CudaError, ValueError) as error:
                 raise self._failed(error) from error
+            return outputs
 
         return wait
 

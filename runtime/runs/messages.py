@@ -130,7 +130,7 @@ def _doubts(counts: Counts, is_cropped: bool) -> Iterator[Message]:
         )
     if implausible:
         remedy = "pass --skip_detect off unless they are face crops" if is_cropped else "are those faces?"
-        yield logging.WARNING, f"{_pictures(implausible)} with gaze that no eyes can have: {remedy}"
+        yield logging.WARNING, f"{_pictures(implausible)} with numbers that no face has: {remedy}"
 
 
 def _pictures(count: int) -> str:

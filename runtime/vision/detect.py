@@ -12,6 +12,7 @@ import numpy as np
 
 from of3.engines.bundle import InputCard
 from of3.runtime.types import Detection, Face, Floats, Image, PictureError, Scene
+from of3.runtime.vision.outputs import MOST_PX, plausible, within
 from of3.runtime.vision.tensor import normalise, planes_of
 
 STRIDES_PX = (8, 16, 32)
@@ -93,26 +94,29 @@ def nms(boxes_px: Floats, scores: Floats, max_iou: float) -> list[int]:
 def faces(outputs: Mapping[str, Floats], height: int, width: int, factor: float) -> list[Face]:
     """Outputs for a fed picture of height x width -> its faces of confidence 0.5 and more, best first.
 
-    Boxes and points are in original pixels.
+    Boxes and points are in original pixels.  Raises PictureError where outputs cannot be a detector's.
     """
-    scores = outputs["conf"][0, :, 1]
-    candidates = np.flatnonzero(scores > CANDIDATE_SCORE)
-    prior = priors(height, width)[candidates]
-    scores = scores[candidates]
+    loc, conf, landms = (plausible(name, outputs[name][0]) for name in ("loc", "conf", "landms"))
+    prior = priors(height, width)
+    if len(prior) != len(conf):
+        raise PictureError(f"the network gave {len(conf)} boxes for {width}x{height} pixels, want {len(prior)}")
+    candidates = np.flatnonzero(conf[:, 1] > CANDIDATE_SCORE)
+    prior, scores = prior[candidates], conf[candidates, 1]
     # OpenCV samples at pixel/factor whatever the rounded size is, so the factor alone leads back.
     scale = np.array([width, height], np.float32)
-    fed = decode_boxes(outputs["loc"][0, candidates], prior) * np.tile(scale, 2)
-    boxes = fed / np.float32(factor)
-    sides_px = (fed[:, 2:] - fed[:, :2]).max(axis=1, initial=0)
-    points = decode_points(outputs["landms"][0, candidates], prior) * scale / np.float32(factor)
-    found = [i for i in nms(boxes, scores, MAX_IOU) if scores[i] >= MIN_CONFIDENCE]
+    with np.errstate(over="ignore", invalid="ignore"):  # stand-ins' boxes, whose sides are powers of noise
+        fed = decode_boxes(loc[candidates], prior) * np.tile(scale, 2)
+        boxes = fed / np.float32(factor)
+        sides_px = (fed[:, 2:] - fed[:, :2]).max(axis=1, initial=0)
+        points = decode_points(landms[candidates], prior) * scale / np.float32(factor)
+        found = [i for i in nms(boxes, scores, MAX_IOU) if scores[i] >= MIN_CONFIDENCE]
     return [
         Face(boxes[i], float(scores[i]), points[i], rank, float(sides_px[i])) for rank, i in enumerate(found)
     ]
 
 
 def choose(image: Image, found: Sequence[Face], best_face: str, is_required: bool) -> Detection:
-    """An image and its best face.  Raises PictureError where there is none and one is required.
+    """An image and its best face.  Raises PictureError: there is none and one is required, or it cannot be.
 
     best_face: "score", as the original; "larger": the largest of those whose score is within 0.001 of the best.
     """
@@ -120,6 +124,9 @@ def choose(image: Image, found: Sequence[Face], best_face: str, is_required: boo
         raise PictureError("no face")
     alike = [face for face in found if found[0].confidence - face.confidence < ALIKE]
     face = max(alike, key=_area) if best_face == "larger" and alike else next(iter(found), None)
+    if face is not None:
+        within(MOST_PX, "the face's box", face.box_px)
+        within(MOST_PX, "the face's points", face.points_px)
     return Detection(image, face, len(found))
 
 

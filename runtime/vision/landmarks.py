@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from of3.runtime.types import Face, Floats, Patch, Pixels
+from of3.runtime.vision.outputs import plausible
 
 SIDE_PX = 256
 MARGIN = 1.05
@@ -37,9 +38,9 @@ def align(pixels: Pixels, box_px: NDArray[np.int64]) -> Patch:
 
 
 def to_points(landmarks: Floats, patch: Patch) -> Floats:
-    """Network output (N,2) in [-1,1] -> (N,2) x, y in pixels of the picture.
+    """Network output (N,2) in [-1,1] -> (N,2) x, y in pixels of the picture.  Raises PictureError.
 
     The network's grid is align-corners while this de-normalisation is not: upstream's convention, kept.
     """
-    in_patch = ((landmarks.astype(np.float64) + 1) * SIDE_PX - 1) / 2
+    in_patch = ((plausible("landmarks", landmarks).astype(np.float64) + 1) * SIDE_PX - 1) / 2
     return (in_patch @ patch.to_image[:, :2].T + patch.to_image[:, 2]).astype(np.float32)

@@ -6,9 +6,10 @@ import numpy as np
 
 from of3.engines.bundle import Labels
 from of3.runtime.remarks import remarks_of
-from of3.runtime.types import Floats, PictureError, RawValues, Record, Sample
+from of3.runtime.types import Floats, RawValues, Record, Sample
 from of3.runtime.vision.detect import corners
 from of3.runtime.vision.landmarks import to_points
+from of3.runtime.vision.outputs import plausible
 
 
 def softmax(logits: Floats) -> Floats:
@@ -19,11 +20,9 @@ def softmax(logits: Floats) -> Floats:
 
 
 def row(outputs: Mapping[str, Floats], index: int) -> RawValues:
-    """One picture's row of a batch's outputs.  Raises PictureError when a number is not finite."""
-    values = RawValues(outputs["emotion_logits"][index], outputs["gaze_rad"][index], outputs["au"][index])
-    if not all(np.isfinite(part).all() for part in (values.emotion_logits, values.gaze_rad, values.au)):
-        raise PictureError("the network's output is not finite")
-    return values
+    """One picture's row of a batch's outputs.  Raises PictureError when a number cannot be."""
+    logits, gaze, au = (plausible(name, outputs[name][index]) for name in ("emotion_logits", "gaze_rad", "au"))
+    return RawValues(logits, gaze, au)
 
 
 def record_of(
@@ -55,5 +54,5 @@ def record_of(
         points=None if face is None else face.points_px,
         faces=sample.faces,
         face=0 if face is None else face.rank,
-        remarks=tuple(remarks_of(face, gaze_rad)),
+        remarks=tuple(remarks_of(face, gaze_rad, raw.au)),
     )

@@ -125,6 +125,23 @@ def test_a_graph_of_other_ends_than_its_card_is_refused_when_it_opens(bundle_cop
         opened(bundle_copy)
 
 
+@pytest.mark.parametrize(
+    "sides", [(3, 98, 2), (1, 98, 2), (0, 98, 2), (2, 99, 2), (2, 97, 2), (2, 98, 3), (2, 98, 1)]
+)
+def test_outputs_of_other_sides_than_the_cards_end_the_engine(bundle_copy, sides):
+    """The graph says that it keeps to its card, and onnxruntime gives what comes out."""
+    signed(bundle_copy, "landmarks", graph_of([IMAGE], [POINTS]))
+    engine, batch = opened(bundle_copy), np.zeros((2, 3, 256, 256), np.float32)
+    batch.flat[:3] = 2, 98, 2
+    assert engine.run(batch)["landmarks"].shape == (2, 98, 2)
+    batch.flat[:3] = sides
+    with pytest.raises(
+        EngineFailed, match=rf"landmarks: got float32 \({sides[0]}, .*want float32 \(2, 98, 2\)"
+    ):
+        engine.run(batch)
+    engine.close()
+
+
 @pytest.mark.skipif(host.has_nvidia_device(), reason="this machine has a GPU")
 def test_what_cuda_lacks_is_told_with_the_remedy():
     with pytest.raises(EngineUnavailable, match=r"CUDAExecutionProvider|no NVIDIA (driver|GPU)|not found"):

@@ -263,3 +263,50 @@ def test_resized_detection_finds_the_same_faces(real_detector, faces):
 def test_no_face_is_said(real_detector, shared_root):
     (failure,) = detected(real_detector, [np.full((200, 200, 3), 90, np.uint8)])
     assert failure == Failure("array 0", "detect", "no face")
+
+
+class Spoiled:
+    """An engine in whose outputs the last number of each third batch is another."""
+
+    def __init__(self, engine, output, value):
+        self._engine, self._output, self._value, self._batch = engine, output, value, 0
+
+    def __getattr__(self, name):
+        return getattr(self._engine, name)
+
+    def start(self, batch):
+        outputs = dict(self._engine.run(batch))
+        self._batch += 1
+        if self._batch % 3 == 0:
+            outputs[self._output] = outputs[self._output].copy()
+            outputs[self._output].flat[-1] = self._value
+        return lambda: outputs
+
+
+@pytest.mark.parametrize("value", [np.nan, 3e38])
+@pytest.mark.parametrize(
+    ("model", "output", "stage"),
+    [
+        ("multitask", "emotion_logits", "analyse"),
+        ("multitask", "gaze_rad", "analyse"),
+        ("multitask", "au", "analyse"),
+        ("landmarks", "landmarks", "analyse"),
+        ("detector", "loc", "detect"),
+        ("detector", "conf", "detect"),
+        ("detector", "landms", "detect"),
+    ],
+)
+def test_a_number_that_cannot_be_costs_its_picture_and_no_other(
+    bundle_folder, pictures, model, output, stage, value
+):
+    with Pipeline.open(bundle_folder, Settings(landmarks=True, batch=1, parallel_runs=1)) as pipeline:
+        sound = list(pipeline.run(pictures[:6]))
+        assert all(isinstance(result, Record) for result in sound)
+        pipeline.networks.engines[model] = Spoiled(pipeline.networks.engines[model], output, value)  # type: ignore[assignment]
+        found = list(pipeline.run(pictures[:6]))
+    assert [isinstance(result, Failure) for result in found] == [False, False, True] * 2
+    assert all(
+        result.stage == stage and f"the network's {output} is not finite or beyond" in result.reason
+        for result in found
+        if isinstance(result, Failure)
+    )

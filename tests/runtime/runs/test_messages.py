@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from of3.engines.bundle import read_bundle
+from of3.engines.manifest import read_bundle
 from of3.runtime.logs.counts import Counts
 from of3.runtime.remarks import IMPLAUSIBLE, LARGE, TILTED
 from of3.runtime.runs.messages import after, on_weights, summary
@@ -53,9 +53,9 @@ def test_where_nothing_succeeded_the_first_reason_is_told():
         (
             counts(9, remarked=Counter({IMPLAUSIBLE: 4})),
             True,
-            "4 pictures with gaze that no eyes can have: pass --skip",
+            "4 pictures with numbers that no face has: pass --skip",
         ),
-        (counts(9, remarked=Counter({IMPLAUSIBLE: 4})), False, "no eyes can have: are those faces?"),
+        (counts(9, remarked=Counter({IMPLAUSIBLE: 4})), False, "no face has: are those faces?"),
     ],
 )
 def test_what_is_doubtful_is_one_line_with_the_count_and_a_remedy(counted, is_cropped, words):

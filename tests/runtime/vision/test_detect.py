@@ -105,6 +105,32 @@ def test_a_face_knows_its_size_in_what_was_fed(factor, longer):
     assert float(np.ptp(face.box_px[::2])) == pytest.approx(longer / factor)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -3e38])
+@pytest.mark.parametrize("name", ["loc", "conf", "landms"])
+def test_outputs_that_cannot_be_are_one_pictures_error(name, value):
+    outputs = planted(64, 64, 4, 0.9)
+    outputs[name][0, -1, 0] = value  # of no face
+    with pytest.raises(PictureError, match=f"the network's {name} is not finite or beyond"):
+        faces(outputs, 64, 64, 1.0)
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_boxes_of_another_picture_are_one_pictures_error(change):
+    outputs = planted(64, 64, 4, 0.9)
+    count = outputs["conf"].shape[1] + change
+    outputs = {name: np.resize(value, (1, count, value.shape[2])) for name, value in outputs.items()}
+    with pytest.raises(PictureError, match=f"gave {count} boxes for 64x64 pixels, want {count - change}"):
+        faces(outputs, 64, 64, 1.0)
+
+
+@pytest.mark.parametrize(("name", "side", "said"), [("loc", 3, "box"), ("landms", 9, "points")])
+def test_a_face_that_cannot_be_is_one_pictures_error(name, side, said):
+    outputs = planted(64, 64, 4, 0.9)
+    outputs[name][0, 4, side] = 1e5
+    with pytest.raises(PictureError, match=f"the face's {said} is not finite or beyond 1e\\+06"):
+        choose(IMAGE, faces(outputs, 64, 64, 0.1), "score", True)
+
+
 def test_the_detector_is_fed_bgr_minus_the_means():
     fed = scene(Image("x", np.full((5, 7, 3), (104, 120, 120), np.uint8)), CARD, 1.0)
     assert fed.tensor.shape == (3, 5, 7)

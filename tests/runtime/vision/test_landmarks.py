@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from of3.runtime.types import Face, Patch
+from of3.runtime.types import Face, Patch, PictureError
 from of3.runtime.vision.landmarks import align, box_of, to_points
 
 
@@ -40,3 +41,13 @@ def test_without_a_usable_face_the_whole_picture_is_the_box():
     assert box_of(pixels, None).tolist() == [0, 0, 30, 20]
     assert box_of(pixels, face(5.2, 5.2, 5.9, 9)).tolist() == [0, 0, 30, 20]
     assert box_of(pixels, face(-3.7, 2.9, 8.9, 9)).tolist() == [-3, 2, 8, 9]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -3e38])
+def test_points_that_cannot_be_are_one_pictures_error(value):
+    patch = align(np.zeros((50, 50, 3), np.uint8), np.array([0, 0, 50, 50]))
+    points = np.zeros((98, 2), np.float32)
+    to_points(points, patch)
+    points[97, 1] = value
+    with pytest.raises(PictureError, match="the network's landmarks is not finite or beyond 100"):
+        to_points(points, patch)

@@ -38,12 +38,17 @@ def test_the_calibrated_map_is_used():
     assert record(LABELS, {1: 2, 12: 0, 25: 1}).aus == pytest.approx({1: 0.9, 12: 0.3, 25: 0.6})
 
 
-def test_a_number_that_is_not_finite_is_one_pictures_error():
-    outputs = {
-        "emotion_logits": np.zeros((2, 3), np.float32),
-        "gaze_rad": np.zeros((2, 2), np.float32),
-        "au": np.array([[0, 0, 0], [0, np.nan, 0]], np.float32),
-    }
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38, -3e38])
+@pytest.mark.parametrize("name", ["emotion_logits", "gaze_rad", "au"])
+def test_a_number_that_cannot_be_is_one_pictures_error(name, value):
+    outputs = {part: np.zeros((2, 3), np.float32) for part in ("emotion_logits", "gaze_rad", "au")}
+    outputs[name][1, 1] = value
     assert row(outputs, 0).au.tolist() == [0, 0, 0]
-    with pytest.raises(PictureError, match="not finite"):
+    with pytest.raises(PictureError, match=f"the network's {name} is not finite or beyond"):
         row(outputs, 1)
+
+
+def test_what_the_networks_made_of_noise_can_be():
+    """Measured on pictures without a face; docs/data.md calls it impossible, a row tells it all the same."""
+    logits, gaze = np.array([[270, 0, 0]], np.float32), np.array([[-76.8, 0]], np.float32)
+    assert row({"emotion_logits": logits, "gaze_rad": gaze, "au": np.ones_like(gaze)}, 0).gaze_rad[0] < -76
