@@ -46,8 +46,13 @@ class Workers:
         self._threads.append(threading.current_thread())
 
     def submit(self, step: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> Step[T]:
-        """Queue a step."""
-        return Step(self, self._pool.submit(step, *arguments, **named))
+        """Queue a step.  Raises WorkerDied when the system has no thread for it."""
+        try:
+            return Step(self, self._pool.submit(step, *arguments, **named))
+        except RuntimeError as error:  # "can't start new thread"; a picture must not pay for it
+            raise WorkerDied(
+                f"{error}: allow more processes (ulimit -u, pids.max) and memory, or fewer --workers"
+            ) from error
 
     def wait(self, future: Future[T]) -> T:
         """What a step's future holds once it is done, as `Step` says."""

@@ -16,6 +16,15 @@ def status_of(step: Callable[[], None], goes_on: str = "") -> int:
     """A command's exit status.  goes_on: what does, whenever the command ended before its time."""
     log_to_stderr()
     try:
+        return _status_of(step, goes_on)
+    except MemoryError as error:
+        said = f"out of memory: {error}".removesuffix(": ")
+        log.error("%s: give it more (ulimit -v, the container's limit), or pass a smaller --batch", said)
+        return 1
+
+
+def _status_of(step: Callable[[], None], goes_on: str) -> int:
+    try:
         step()
     except RunError as error:
         log.error("%s", error)

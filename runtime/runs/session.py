@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from of3.engines import host
 from of3.engines.base import EngineFailed, EngineUnavailable
+from of3.engines.bundle import BundleError
 from of3.engines.workers import WorkerDied
 from of3.runtime.logs.items import Item
 from of3.runtime.logs.made import OutputNames, Run
@@ -43,13 +45,19 @@ class Session:
             raise RunError(str(error)) from error
 
     def calibration(self, cache: Path) -> Calibration:
-        """The AU order by the reference pictures.  cache: an `au_info.json`, there or not."""
-        options = self.options
+        """The AU order by the reference pictures.  cache: an `au_info.json`, there or not.
+
+        Raises RunBroken as `write_all` does.
+        """
+        options, bundle = self.options, self.pipeline.bundle
         if options.no_calib:
-            return documented(self.pipeline.bundle.labels.aus, "documented order: --no_calib on")
+            return documented(bundle.labels.aus, "documented order: --no_calib on")
         pictures = options.of3_root / "images" / "au"
         used = cache if options.calib_cache else None
-        found = calibrate(self.pipeline.bundle, pictures, used, options.calib_guard, self.pipeline.au_scores)
+        with _or_run_broken():
+            found = calibrate(
+                self.pipeline.bundle, pictures, used, options.calib_guard, self.pipeline.au_scores
+            )
         if found.made_from is None or found.ambiguous:
             log.warning("AU order: %s", found.note)
         return found
@@ -85,15 +93,11 @@ class Session:
         Raises RunBroken: no engine, or a thread, is left to go on.
         """
         pictures = ((item, item.path) for item in items)
-        try:
+        with _or_run_broken():
             for item, result in self.pipeline.run_keyed(pictures, au_to_index):
                 writer.write(result, item)
                 add(result, item)
                 yield result
-        except EngineFailed as error:
-            raise RunBroken(f"the engine failed and none is left to go on: {error}") from error
-        except WorkerDied as error:
-            raise RunBroken(str(error)) from error
 
     def messages(self) -> list[Message]:
         """What is to be said before the first picture."""
@@ -104,3 +108,14 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.pipeline.close()
+
+
+@contextmanager
+def _or_run_broken() -> Iterator[None]:
+    """What no picture did and no other engine can take over, as RunBroken."""
+    try:
+        yield
+    except EngineFailed as error:
+        raise RunBroken(f"the engine failed and none is left to go on: {error}") from error
+    except (BundleError, WorkerDied) as error:  # the next engine's file changed since the run began; a thread
+        raise RunBroken(str(error)) from error

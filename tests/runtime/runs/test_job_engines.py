@@ -8,6 +8,7 @@ import pytest
 
 from of3.engines import host
 from of3.engines.base import EngineFailed
+from of3.engines.bundle import BundleError
 from of3.engines.fallback import Candidate, Fallback
 from of3.engines.open import open_engine
 from of3.engines.registry import KINDS
@@ -141,6 +142,39 @@ def test_when_no_engine_is_left_the_run_ends_with_exit_1(run, out, monkeypatch, 
     assert run("--batch", "1", "--no_calib", "on") == 1
     assert "none is left to go on: the device is lost" in caplog.text
     assert not info(out)["finished"]
+
+
+def test_an_engine_that_breaks_in_the_calibration_is_followed_by_the_next(run, out, monkeypatch, caplog):
+    run("--batch", "1")
+    want, order = rows(out / "openface3.csv"), (out / "au_info.json").read_text()
+    breaking(monkeypatch, has_next=True)
+    assert run("--batch", "1", "--calib_cache", "off", "--override") == 0
+    assert "the device is lost; going on from this batch on onnxruntime" in caplog.text
+    assert rows(out / "openface3.csv") == want
+    assert (out / "au_info.json").read_text() == order
+
+
+def test_when_the_last_engine_breaks_in_the_calibration_that_is_one_line_and_exit_1(
+    run, out, monkeypatch, caplog
+):
+    breaking(monkeypatch, has_next=False)
+    assert run("--batch", "1") == 1
+    assert "none is left to go on: the device is lost; the AU order was not found" in caplog.messages[-1]
+    assert not (out / "openface3.csv").exists()
+
+
+def test_a_next_engine_whose_file_has_changed_by_then_is_one_line_and_exit_1(run, monkeypatch, caplog):
+    def changed():
+        raise BundleError("multitask.fp32.onnx: the file changed since the export")
+
+    def open_broken(bundle, model, choice, share):
+        engine = open_engine(bundle, model, choice, share)
+        broken = Candidate(KINDS["tensorrt"], "bf16", lambda: Broken(engine))
+        return Fallback(model, [broken, Candidate(KINDS["cpu"], "fp32", changed)])
+
+    monkeypatch.setattr(networks, "open_engine", open_broken)
+    assert run("--batch", "1") == 1
+    assert "the file changed since the export" in caplog.messages[-1]
 
 
 def test_two_slots_keep_the_order(bundle_folder, standin_root, monkeypatch):
