@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PUBLISHED = "published"  # what is said of weights that are
+REMEDY = "run `of3 export --force`"
 
 
 class BundleError(Exception):
@@ -74,13 +75,13 @@ class ModelFile:
         if len(content) != self.size_bytes:
             raise BundleError(
                 f"{self.path}: got {'more' if len(content) > self.size_bytes else len(content)} bytes, "
-                f"want {self.size_bytes}: the file changed since the export, run `of3 export --force`"
+                f"want {self.size_bytes}: the file changed since the export, {REMEDY}"
             )
         got = hashlib.sha256(content).hexdigest()
         if got != self.sha256:
             raise BundleError(
                 f"{self.path}: got sha256 {got[:12]}…, want {self.sha256[:12]}…: "
-                "the file changed since the export, run `of3 export --force`"
+                f"the file changed since the export, {REMEDY}"
             )
         return content
 

@@ -9,7 +9,7 @@ or a file of the working folder; so the file is looked through first.  Only the 
 import re
 from collections.abc import Iterator
 
-from of3.engines.bundle import BundleError, ModelFile
+from of3.engines.bundle import REMEDY, BundleError, ModelFile
 
 DOMAINS = ("", "ai.onnx")
 # Refused besides: operators that hold a graph (If, Loop, Scan, SequenceMap, what a later ONNX adds: a Loop
@@ -35,7 +35,7 @@ def read_graph(file: ModelFile) -> bytes:
     try:
         _check_model(memoryview(content))
     except ValueError as error:
-        raise BundleError(f"{file.path}: {error}: run `of3 export --force`") from error
+        raise BundleError(f"{file.path}: {error}: {REMEDY}") from error
     return content
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from of3.engines.bundle import (
     PUBLISHED,
+    REMEDY,
     Bundle,
     BundleError,
     CheckCard,
@@ -27,7 +28,6 @@ from of3.engines.registry import PRECISIONS
 MANIFEST = "bundle.json"
 FORMAT = "of3-bundle"
 REVISION = 2
-REMEDY = "run `of3 export --force`"
 
 MAX_MANIFEST_BYTES = 16 << 20
 MAX_FILE_BYTES = 4 << 30

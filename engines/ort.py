@@ -12,10 +12,9 @@ import numpy as np
 
 from of3.engines import cuda, host
 from of3.engines.base import CpuThreads, EngineFailed, EngineUnavailable, Floats, Outputs, Wait
-from of3.engines.bundle import Bundle, BundleError, ModelCard
+from of3.engines.bundle import REMEDY, Bundle, BundleError, ModelCard
 from of3.engines.field import shown
 from of3.engines.graph import read_graph
-from of3.engines.manifest import MANIFEST, REMEDY
 
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 FLOAT32 = "tensor(float)"  # as a session names it
@@ -185,11 +184,11 @@ def misfits(card: ModelCard, inputs: Sequence[Any], outputs: Sequence[Any]) -> I
     for what, found, cards in zip(("inputs", "outputs"), (inputs, outputs), ends, strict=True):
         got, want = [end.name for end in found], [name for name, _ in cards]
         if got != want:
-            yield f"the graph has {what} {', '.join(map(shown, got))}, {MANIFEST} says {', '.join(want)}"
+            yield f"the graph has {what} {', '.join(map(shown, got))}, bundle.json says {', '.join(want)}"
             continue
         for end, (name, shape) in zip(found, cards, strict=True):
             if (end.type, _sides(end.shape)) != (FLOAT32, _sides(shape)):
-                said = f"{MANIFEST} says {FLOAT32} {_sides(shape)}"
+                said = f"bundle.json says {FLOAT32} {_sides(shape)}"
                 yield f"{name} of the graph is {end.type} {_sides(end.shape)}, {said}"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from of3.engines.base import Engine, EngineUnavailable, Floats
-from of3.engines.bundle import BundleError, InputCard, ModelCard
+from of3.engines.bundle import REMEDY, BundleError, InputCard, ModelCard
 
 PIXELS = "pixels"
 MAX_BYTES = 1 << 30
@@ -39,7 +39,7 @@ def read_self_check(card: ModelCard) -> SelfCheck:
             outputs = {output.name: arrays[output.name] for output in card.outputs}
             return SelfCheck(arrays[PIXELS], outputs)
     except (KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise BundleError(f"{card.check.file.path}: {error}: run `of3 export --force`") from error
+        raise BundleError(f"{card.check.file.path}: {error}: {REMEDY}") from error
 
 
 def differences(engine: Engine, card: ModelCard, check: SelfCheck, rows: int) -> dict[str, float]:

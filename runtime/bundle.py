@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from of3.engines.bundle import Bundle, BundleError, Labels, ModelCard
-from of3.engines.manifest import MANIFEST, REMEDY, read_bundle
+from of3.engines.bundle import REMEDY, Bundle, BundleError, Labels, ModelCard
+from of3.engines.manifest import MANIFEST, read_bundle
 
 AUS = (1, 2, 4, 6, 9, 12, 25, 26)  # columns of the tables, and the reference pictures
 GAZE = ("pitch", "yaw")

@@ -17,15 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from of3.engines.bundle import Bundle
+from of3.engines.bundle import Bundle, BundleError, read_plain
+from of3.engines.field import Field, parsed
 from of3.runtime.types import Floats, Image, PictureError
 from of3.runtime.vision.decoding import decode
 from of3.runtime.vision.images import read_bytes
+from of3.runtime.vision.outputs import MOST
 
 log = logging.getLogger(__name__)
 
 METHOD_DOCUMENTED = "documented_order"
 METHOD_ASSIGNMENT = "optimal_assignment"
+MAX_CACHE_BYTES = 1 << 20
 Score = Callable[[Sequence[Image]], Floats]  # pictures -> (N, outputs) AU scores
 
 
@@ -82,7 +85,7 @@ def assign(matrix: np.ndarray) -> tuple[int, ...]:
     return tuple(int(column) for column in every[sums.argmax()])
 
 
-def decide(matrix: Floats, aus: Sequence[int], made_from: Identity) -> Calibration:
+def decide(matrix: np.ndarray, aus: Sequence[int], made_from: Identity) -> Calibration:
     """Scores (picture, output) -> the map, adopted only when decisive unless the guard is off."""
     scores = matrix.astype(np.float64)
     columns = assign(scores)
@@ -133,7 +136,7 @@ def calibrate(bundle: Bundle, folder: Path, cache: Path | None, guard: bool, sco
 
 
 def to_document(calibration: Calibration, aus: Sequence[int]) -> dict[str, Any]:
-    """What `au_info.json` holds.  Everything of `calibration` is there, so that it can be read back."""
+    """What `au_info.json` holds."""
     fields = asdict(calibration)
     return {
         "source": "openface3",
@@ -150,23 +153,32 @@ def to_document(calibration: Calibration, aus: Sequence[int]) -> dict[str, Any]:
 
 
 def read_cache(path: Path, identity: Identity, aus: Sequence[int]) -> Calibration | None:
-    """The calibration stored in an `au_info.json`; None when there is none of this identity."""
-    try:
-        document = json.loads(path.read_text("utf-8"))
-        stored = document["calibration"]
-        au_to_index = {au: stored["map_au_to_idx"][str(au)] for au in aus}
-        if stored["made_from"] != asdict(identity) or sorted(au_to_index.values()) != list(range(len(aus))):
-            return None
-        return Calibration(
-            au_to_index=au_to_index,
-            method=stored["method"],
-            note=document["note"],
-            made_from=identity,
-            matrix=stored["matrix"],
-            row_margins=stored["row_margins"],
-            score=stored["score"],
-            assigned={int(au): index for au, index in stored["assigned"].items()},
-            ambiguous=stored["ambiguous"],
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    """The calibration stored in an `au_info.json`; None where there is none that can be believed.
+
+    Anybody may have written it: it is believed when it says what `decide` makes of its own matrix, and nothing
+    else.
+    """
+    if not path.exists():
         return None
+    try:
+        document = Field(parsed(read_plain(path, MAX_CACHE_BYTES)), "it")
+        found = decide(_matrix(document["calibration"]["matrix"], len(aus)), aus, identity)
+    except (BundleError, ValueError) as error:
+        log.info("AU order: measured anew, %s is not used: %s", path, error)
+        return None
+    if _text(document.value) != _text(json.loads(json.dumps(to_document(found, aus)))):
+        log.info("AU order: measured anew, %s is of other weights or pictures, or was changed", path)
+        return None
+    return found
+
+
+def _matrix(field: Field, size: int) -> np.ndarray:
+    rows = [[value.number(-MOST["au"], MOST["au"]) for value in row.each()] for row in field.each()]
+    if [len(row) for row in rows] != [size] * size:
+        raise field.refused(f"{size} rows of {size} numbers")
+    return np.array(rows, np.float64)
+
+
+def _text(document: Any) -> str:
+    """Of JSON: for Python 1, 1.0 and True are one, as text they are three."""
+    return json.dumps(document, sort_keys=True)

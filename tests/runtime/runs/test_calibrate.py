@@ -1,4 +1,6 @@
 import json
+import logging
+import os
 import shutil
 from itertools import permutations
 
@@ -95,6 +97,84 @@ def test_a_cache_of_another_identity_is_not_used(tmp_path, other):
 def test_a_file_that_is_no_cache_is_not_used(tmp_path, text):
     path = tmp_path / "au_info.json"
     path.write_text(text)
+    assert read_cache(path, identity(), AUS) is None
+
+
+def changes():
+    """What makes a file of another calibration's numbers of the right one."""
+
+    def of(*way):
+        def change(document, value):
+            for name in way[:-1]:
+                document = document[name]
+            document[way[-1]] = value
+
+        return change
+
+    the_map, matrix = ("calibration", "map_au_to_idx"), ("calibration", "matrix")
+    yield "a map its matrix contradicts", of(*the_map), {"1": 2, "2": 1, "4": 0}
+    yield "a map of booleans", of(*the_map), {"1": True, "2": False, "4": 2}
+    yield "a map of floats", of(*the_map, "1"), 1.0
+    yield "a map to an output that is not", of(*the_map, "1"), 99
+    yield "a map of more", of(*the_map, "6"), 3
+    yield "a huge number", of(*matrix, 0, 0), 10**300
+    yield "not a number", of(*matrix, 0, 0), float("nan")
+    yield "no end", of(*matrix, 0, 0), float("inf")
+    yield "beyond reason", of(*matrix, 0, 0), 3e38
+    yield "a boolean", of(*matrix, 0, 0), True
+    yield "a text", of(*matrix, 0, 0), "0.1"
+    yield "another number", of(*matrix, 0, 0), 0.9
+    yield "a row less", of(*matrix), [[0.1, 0.9, 0.2], [0.8, 0.1, 0.3]]
+    yield "a short row", of(*matrix, 2), [0.1, 0.2]
+    yield "no matrix", of(*matrix), None
+    yield "a matrix of a million", of(*matrix), [[0.0] * 1000] * 1000
+    yield "another method", of("calibration", "method"), METHOD_DOCUMENTED
+    yield "another note", of("note"), "trust me"
+    yield "other margins", of("calibration", "row_margins"), [9.0, 9.0, 9.0]
+    yield "another order", of("order"), [4, 2, 1]
+    yield "more than that", of("extra"), 1
+
+
+@pytest.mark.parametrize(
+    ("change", "value"), [each[1:] for each in changes()], ids=[each[0] for each in changes()]
+)
+def test_a_cache_that_does_not_say_what_its_matrix_says_is_measured_anew(tmp_path, caplog, change, value):
+    caplog.set_level(logging.INFO, "of3")
+    document = json.loads(json.dumps(to_document(decide(DECISIVE, AUS, identity()), AUS)))
+    path = tmp_path / "au_info.json"
+    path.write_text(json.dumps(document))
+    assert read_cache(path, identity(), AUS) is not None
+    change(document, value)
+    path.write_text(json.dumps(document))
+    assert read_cache(path, identity(), AUS) is None
+    (line,) = caplog.messages
+    assert line.startswith("AU order: measured anew")
+    assert len(line.replace(str(path), "")) < 200
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[" * 100_000, b'{"calibration":' * 50_000, b"9" * 100_000, b"\xff\xfe", b"{" + b" " * (2 << 20)],
+)
+def test_a_file_made_to_harm_is_measured_anew(tmp_path, content):
+    path = tmp_path / "au_info.json"
+    path.write_bytes(content)
+    assert read_cache(path, identity(), AUS) is None
+
+
+def test_a_cache_that_is_no_file_is_measured_anew_at_once(tmp_path):
+    path = tmp_path / "au_info.json"
+    os.mkfifo(path)
+    assert read_cache(path, identity(), AUS) is None
+    path.unlink()
+    path.mkdir()
+    assert read_cache(path, identity(), AUS) is None
+
+
+def test_a_giant_is_not_read(tmp_path):
+    path = tmp_path / "au_info.json"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
     assert read_cache(path, identity(), AUS) is None
 
 

@@ -54,6 +54,19 @@ def test_a_cache_of_other_weights_is_not_used(run, out, caplog, permuted_root):
     assert au_info(out)["calibration"]["map_au_to_idx"]["26"] == 0
 
 
+def test_a_map_that_its_own_matrix_contradicts_is_measured_anew_in_one_line(run, out, caplog):
+    caplog.set_level(logging.INFO, "of3")
+    run()
+    table, info = (out / "openface3.csv").read_bytes(), au_info(out)
+    order = dict(info["calibration"]["map_au_to_idx"])
+    info["calibration"]["map_au_to_idx"] |= {"25": order["26"], "26": order["25"]}
+    (out / "au_info.json").write_text(json.dumps(info))
+    assert run("--override") == 0
+    assert caplog.text.count("AU order: measured anew") == 1
+    assert au_info(out)["calibration"]["map_au_to_idx"] == order
+    assert (out / "openface3.csv").read_bytes() == table
+
+
 def root_with_swapped_pictures(standin_root, folder):
     """AU1's picture also stands for AU2: no assignment is decisive."""
     shutil.copytree(standin_root / "images", folder / "images")
