@@ -46,7 +46,9 @@ def bindings() -> Any:
     try:
         return importlib.import_module("cuda.bindings.runtime")
     except ImportError as error:
-        raise BindingsMissing(f"cuda-bindings cannot be imported ({error}): {INSTALL}") from error
+        lacks = f"cuda-bindings cannot be imported ({error})"
+        there = f"{lacks}: {INSTALL}" if host.has_nvidia_device() else f"{NO_GPU}, {lacks}"
+        raise BindingsMissing(there) from error
 
 
 def checked(result: Sequence[Any]) -> Any:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, TimeoutError
 from dataclasses import dataclass
 from typing import Generic, ParamSpec, TypeVar
 
@@ -63,6 +63,8 @@ class Workers:
                 if future.done():
                     raise  # the step's own
                 self.check()
+            except CancelledError as error:  # it was queued when the threads were closed
+                raise WorkerDied("the worker threads were closed") from error
             except (SystemExit, KeyboardInterrupt) as error:  # a thread's must not end us quietly
                 if not future.done():
                     raise  # ours: an interrupt

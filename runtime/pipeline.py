@@ -17,7 +17,7 @@ from of3.runtime.boundary import or_failure
 from of3.runtime.bundle import open_bundle
 from of3.runtime.networks import DETECTOR, LANDMARKS, MULTITASK, Networks
 from of3.runtime.settings import Settings
-from of3.runtime.stream import batches, delayed, ordered_map, peek
+from of3.runtime.stream import UntilRaised, batches, delayed, ordered_map, peek
 from of3.runtime.types import (
     Detection,
     Failure,
@@ -26,6 +26,7 @@ from of3.runtime.types import (
     K,
     Pixels,
     Record,
+    RunError,
     RunningBatch,
     RunningDetection,
     Sample,
@@ -54,6 +55,7 @@ class Pipeline:
         self._ahead = workers + 1  # pictures decoded and waiting; each may be large
         self._workers = Workers(workers, "of3")
         self._alone: Pipeline | None = None
+        self._is_closed = False
 
     @classmethod
     def open(cls, bundle: str | Path, settings: Settings | None = None) -> "Pipeline":
@@ -66,6 +68,9 @@ class Pipeline:
         """Paths, or BGR uint8 (H,W,3) arrays, -> one Record or Failure each, in order, as they get ready.
 
         au_to_index: a calibrated map AU number -> network output; the documented order without one.
+        An array is copied when it is taken, so that its owner may fill it again.  Several calls may be gone
+        through at once.  What `pictures` raises comes after the results of all it gave before.
+        Raises RunError once the pipeline is closed.
         """
         for _, result in self.run_keyed(((None, picture) for picture in pictures), au_to_index):
             yield result
@@ -75,17 +80,18 @@ class Pipeline:
     ) -> Iterator[tuple[K, Record | Failure]]:
         """As `run`; whatever comes with a picture comes back with its result."""
         aus = au_to_index or {au: index for index, au in enumerate(self.bundle.labels.aus)}
-        if self._may_switch():
-            first, pictures = peek(pictures, 2)
-            if len(first) == 1:
-                yield from self._for_one().run_keyed(first, aus)
-                return
-        yield from self._flow(map(_source, enumerate(pictures)), aus)
+        taken = UntilRaised(map(_source, enumerate(pictures)))
+        first, sources = peek(taken, 2 if self._may_switch() else 0)
+        flow = self._for_one() if len(first) == 1 else self
+        yield from flow._flow(sources, aus)
+        taken.check()
 
     def _flow(
         self, sources: Iterable[tuple[K, Source | Failure]], aus: Mapping[int, int]
     ) -> Iterator[tuple[K, Record | Failure]]:
         """The order of the stages.  Pictures are read and made ready on threads, networks started in turn."""
+        if self._is_closed:
+            raise RunError("this pipeline is closed: open another")
         networks, read = self.networks, or_failure("read", self._read)
         if DETECTOR in networks:
             frame = or_failure("detect", self._scene)
@@ -162,7 +168,10 @@ class Pipeline:
         return np.stack([row(outputs, index).au for index in range(len(tensors))])
 
     def close(self) -> None:
-        """Stop the threads and give back the engines; the pipeline cannot run afterwards."""
+        """Stop the threads and give back the engines; the pipeline cannot run afterwards.  Twice is once."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         self._workers.close()
         self.networks.close()
         if self._alone is not None:
@@ -179,7 +188,7 @@ def _source(numbered: tuple[int, tuple[K, Picture]]) -> tuple[K, Source | Failur
     number, (key, picture) = numbered
     if isinstance(picture, str | Path):
         return key, Source(str(picture), str(picture))
-    return key, Source(f"array {number}", picture)
+    return key, Source(f"array {number}", np.array(picture))
 
 
 def _labels(bundle: Bundle, settings: Settings) -> Labels:

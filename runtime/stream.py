@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from of3.engines.workers import Workers
 
@@ -27,6 +27,24 @@ def ordered_map(workers: Workers, step: Callable[[A], B], items: Iterable[A], wi
             if not taken:
                 break
             pending.extend(taken)
+
+
+class UntilRaised(Generic[A]):
+    """The items of a source until it raises, so that what came before goes its way; `check` raises it then."""
+
+    def __init__(self, items: Iterable[A]):
+        self._items = items
+        self._error: Exception | None = None
+
+    def __iter__(self) -> Iterator[A]:
+        try:
+            yield from self._items
+        except Exception as error:  # noqa: BLE001 - raised again by `check`
+            self._error = error
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise self._error
 
 
 def batches(items: Iterable[A], size: int) -> Iterator[list[A]]:

@@ -39,7 +39,7 @@ def test_the_packages_that_matter_are_told_with_their_versions(tmp_path):
 
 @pytest.mark.skipif(host.has_nvidia_device(), reason="this machine has a GPU")
 def test_without_a_gpu_that_is_said():
-    assert machine.describe_gpu().startswith("none on this machine")
+    assert machine.describe_gpu() == "none: no NVIDIA GPU here"
     assert "CPUExecutionProvider" in machine.describe_providers()
 
 
