@@ -38,6 +38,20 @@ def test_damaged_jpegs_can_be_rejected(run, out, damaged):
     assert (out / "errors.tsv").read_text().count(line) == 1
 
 
+@pytest.mark.parametrize("cut", [2, 50])
+def test_a_jpeg_without_its_end_is_a_row_as_the_original_gave_unless_rejected(run, out, aligned, cut):
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    path = aligned / "short.jpg"
+    path.write_bytes(cv2.imencode(".jpg", pixels)[1].tobytes()[:-cut])
+    assert run() == 0
+    assert row_of(out, str(path))["success"] == "1"
+    line = f"{path}\tread\tdamaged: Premature end of JPEG file\n"
+    assert line in (out / "errors.tsv").read_text()
+    assert run("--reject_damaged", "on", "--override") == 0
+    assert row_of(out, str(path))["success"] == "0"
+    assert line in (out / "errors.tsv").read_text()
+
+
 def test_the_pixel_limit_is_the_users(run, out, damaged):
     assert run("--max_pixels", "4095") == 0
     assert row_of(out, damaged)["success"] == "0"
