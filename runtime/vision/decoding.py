@@ -10,7 +10,7 @@ JPEGs cut at 5 262 places (sequential, progressive, with restarts, grey, CMYK, t
 or nothing as there, with OpenCV 4.12, 4.14 and 5.0.  One end mark misses those cut in the head of a segment.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -19,8 +19,8 @@ import simplejpeg
 from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE
 from of3.runtime.types import PictureError, Pixels
 from of3.runtime.vision.header import kind_of, pixels_of
+from of3.runtime.vision.orientation import orientation_of, upright
 
-EXIF = b"Exif\0\0"
 NO_END = b"\xff\xd9" * 0x8000  # of a JPEG
 
 
@@ -31,7 +31,7 @@ class Decoded:
 
 
 def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Decoded:
-    """A JPEG, PNG, WebP or BMP, EXIF orientation applied, grey and alpha made three channels.
+    """A JPEG, PNG, WebP or BMP, upright by its EXIF data, grey and alpha made three channels.
 
     Raises PictureError: empty, unreadable, truncated, damaged beyond decoding, or larger than `max_pixels`;
     OpenCV has a limit of its own for what is no JPEG (`of3.runtime.settings`).
@@ -40,7 +40,8 @@ def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Decoded:
         raise PictureError("empty file")
     if pixels_of(content) > max_pixels:
         raise PictureError(f"too large: want at most {max_pixels} pixels")
-    return _jpeg(content) if kind_of(content) == "JPEG" else Decoded(_by_opencv(content))
+    found = _jpeg(content) if kind_of(content) == "JPEG" else Decoded(_by_opencv(content))
+    return replace(found, pixels=upright(found.pixels, orientation_of(content)))
 
 
 def _jpeg(content: bytes) -> Decoded:
@@ -52,15 +53,14 @@ def _jpeg(content: bytes) -> Decoded:
         return Decoded(_by_opencv(content, NO_END))
     except ValueError as error:
         return Decoded(_by_opencv(content, NO_END), str(error))
-    if form == "CMYK" or EXIF in content:  # its conversion, or a picture that may lie on its side
-        return Decoded(_by_opencv(content))
-    return Decoded(pixels)
+    return Decoded(_by_opencv(content) if form == "CMYK" else pixels)  # OpenCV's conversion
 
 
 def _by_opencv(content: bytes, end: bytes = b"") -> Pixels:
-    """end: what OpenCV reads when it has read the content."""
+    """As it lies in the file, but for a format that is none of ours.  end: read when the content has been."""
+    as_it_lies = 0 if kind_of(content) is None else cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        pixels = cv2.imdecode(np.frombuffer(content + end, np.uint8), cv2.IMREAD_COLOR)
+        pixels = cv2.imdecode(np.frombuffer(content + end, np.uint8), cv2.IMREAD_COLOR | as_it_lies)
     except cv2.error as error:
         if "MAX_IMAGE" in error.err:
             raise PictureError(f"too large for OpenCV: {MAX_PIXELS_VARIABLE} sets its limit") from error

@@ -1,5 +1,7 @@
 """What the first bytes of an encoded picture say: its format, and how many pixels it claims to have."""
 
+from collections.abc import Iterator
+
 FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # JPEG markers that a frame's size stands behind
 BARE = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})  # JPEG markers without a length, and FF 00, which is none
 SCAN, END = 0xDA, 0xD9
@@ -29,21 +31,30 @@ def pixels_of(content: bytes) -> int:
     return 0
 
 
-def _jpeg(content: bytes) -> int:
-    """From marker to marker, as libjpeg goes: bytes that belong to none are passed over."""
+def segments(content: bytes) -> Iterator[tuple[int, slice]]:
+    """Markers of a JPEG up to its first scan, each with where what belongs to it stands.
+
+    From marker to marker as libjpeg goes: bytes that belong to none are passed over.
+    """
     at = content.find(b"\xff", 2)
-    while 0 <= at <= len(content) - 9:
+    while 0 <= at < len(content) - 3:
         marker = content[at + 1]
-        if marker in FRAMES:
-            return int.from_bytes(content[at + 5 : at + 7]) * int.from_bytes(content[at + 7 : at + 9])
         if marker in (SCAN, END):
-            break
+            return
         if marker == 0xFF:  # a fill byte
             at += 1
+        elif marker in BARE:
+            at += 2
         else:
-            at += 2 if marker in BARE else 2 + int.from_bytes(content[at + 2 : at + 4])
+            end = at + 2 + int.from_bytes(content[at + 2 : at + 4])
+            yield marker, slice(at + 4, end)
+            at = end
         at = content.find(b"\xff", at)
-    return 0
+
+
+def _jpeg(content: bytes) -> int:
+    frame = next((content[body] for marker, body in segments(content) if marker in FRAMES), b"")
+    return int.from_bytes(frame[1:3]) * int.from_bytes(frame[3:5])
 
 
 def _bmp(content: bytes) -> int:
