@@ -50,6 +50,15 @@ class Options:
     """
 
     aligned: str = flag("files", "images to process, searched recursively (required)", metavar="DIR")
+    suffixes: str = flag(
+        "files",
+        "take files that end so, in any case (jpg,jpeg,png,webp,bmp)",
+        "suffixes",
+        "jpg,jpeg,png,webp,bmp",
+        metavar="A,B,...",
+        matters=False,
+    )
+    follow_links: bool = switch("files", "search folders that links lead to, each once", False, False)
     logs: Path = flag("files", "log root (required)", metavar="DIR", matters=False)
     of3_root: Path = flag("weights", "OpenFace-3.0 folder (required)", metavar="DIR", matters=False)
     weights: Path = flag("weights", "weights (<of3_root>/weights)", metavar="DIR", matters=False)

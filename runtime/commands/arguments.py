@@ -1,6 +1,7 @@
 """Words on the command line -> values."""
 
 import argparse
+import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -52,6 +53,14 @@ def precisions(text: str) -> tuple[str, ...]:
     return asked
 
 
+def suffixes(text: str) -> str:
+    """Comma-separated, with or without their dots -> in lower case, without."""
+    asked = dict.fromkeys(suffix.strip().lstrip(".").lower() for suffix in text.split(","))
+    if not all(asked) or any(os.sep in suffix for suffix in asked):
+        raise argparse.ArgumentTypeError(f"got {text!r}, want suffixes: jpg,png")
+    return ",".join(asked)
+
+
 def share(text: str) -> tuple[int, int]:
     """ "i/n" -> (i mod n, n): i may count from 0 or from 1."""
     found = re.fullmatch(r"(\d+)/(\d+)", text)
@@ -70,5 +79,6 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "count": count,
     "count_or_auto": count_or_auto,
     "share": share,
+    "suffixes": suffixes,
 }
 METAVARS = {"on_off": "on|off", "count_or_auto": "N|auto", "number": "FLOAT", "positive": "FLOAT"}

@@ -32,6 +32,11 @@ class Done(NamedTuple):
     stem_index: int
 
 
+def beginning_of(folder: str) -> str:
+    """What the paths of all that is in a folder begin with: nothing for `.`, as `pathlib` writes them."""
+    return "" if folder == os.curdir else os.path.join(folder, "")
+
+
 def stamp_of(path: str) -> Stamp:
     try:
         status = os.stat(path)

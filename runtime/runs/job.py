@@ -12,7 +12,7 @@ from of3.runtime.logs.writer import Writer, write_au_info
 from of3.runtime.options import Options
 from of3.runtime.runs.flags import mode_of, to_json
 from of3.runtime.runs.interruption import Interruption
-from of3.runtime.runs.listing import FileListing
+from of3.runtime.runs.listing import FileListing, listing_of
 from of3.runtime.runs.lock import locked
 from of3.runtime.runs.messages import after, tell
 from of3.runtime.runs.progress import follow, progress_bar
@@ -31,7 +31,7 @@ def in_this_process(options: Options, folder: Path) -> None:
     cannot be written), Interrupted.
     """
     with (
-        FileListing(options.aligned, options.retry_failed) as listing,
+        listing_of(options) as listing,
         locked(folder),
         Interruption() as interruption,
         Session(options) as session,

@@ -9,8 +9,10 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from of3.runtime.logs.items import Done, Item, key_of, path_of, stamp_of
+from of3.runtime.logs.items import Done, Item, beginning_of, key_of, path_of, stamp_of
 from of3.runtime.logs.names import stem_at, stems
+from of3.runtime.options import Options
+from of3.runtime.runs.walk import Walk
 from of3.runtime.types import RunError
 from of3.runtime.vision.images import SUFFIXES
 
@@ -28,21 +30,32 @@ SCHEMA = """
 class FileListing:
     """Use as a context manager.  Its items can be gone through once."""
 
-    def __init__(self, root: str, retry_failed: bool = False):
+    def __init__(
+        self,
+        root: str,
+        retry_failed: bool = False,
+        suffixes: tuple[str, ...] = SUFFIXES,
+        follow_links: bool = False,
+    ):
         """root: the folder, and the beginning of every path.  retry_failed: those that failed are not done.
 
-        Raises RunError where it holds no picture.
+        suffixes, follow_links: as of a Walk.  Raises RunError where it holds no picture.
         """
         self.root, self._retry_failed = root, retry_failed
-        self._beginning = len(os.path.join(Path(root), ""))  # of a path, before what is relative
+        self._beginning = len(beginning_of(str(Path(root))))  # of a path, before what is relative
         self.skipped = 0  # done before, of those gone through so far
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._database.executescript(f"PRAGMA journal_mode=OFF; PRAGMA cache_size=-{CACHE_KB}; {SCHEMA} BEGIN")
-        keys = ((key_of(path),) for path in walk_images(root))
+        walk = Walk(root, suffixes, follow_links)
+        keys = ((key_of(path),) for path in walk)
         self.images = self._database.executemany("INSERT INTO found VALUES (?)", keys).rowcount
+        passed_over = list(walk.passed_over())
         if self.images <= 0:
             self._database.close()
-            raise RunError(f"--aligned {root}: no {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} below it")
+            wanted = " or ".join(filter(None, [", ".join(suffixes[:-1]), suffixes[-1]]))
+            raise RunError("; ".join([f"--aligned {root}: no {wanted} below it", *passed_over]))
+        for line in passed_over:
+            log.info("%s", line)
 
     def items(self, already: Already = tuple) -> Iterator[Item]:
         """Pictures to be done, in the order of the tables; each is looked at when its turn comes."""
@@ -91,28 +104,7 @@ class FileListing:
         self._database.close()
 
 
-def walk_images(root: str) -> Iterator[str]:
-    """Every picture below `root` by its suffix, in any case, in no order; links to folders are not followed.
-
-    Paths keep `root` as it was given; names that are not UTF-8 come surrogate-escaped.
-    """
-    folders = [str(Path(root))]
-    while folders:
-        folder = folders.pop()
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if _is_folder(entry):
-                        if not entry.is_symlink():
-                            folders.append(entry.path)
-                    elif entry.name.lower().endswith(SUFFIXES):
-                        yield entry.path
-        except OSError as error:
-            log.warning("%s is not searched: %s", error.filename or folder, error.strerror)
-
-
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link in a circle
-        return False
+def listing_of(options: Options) -> FileListing:
+    """What the options ask for.  Raises RunError as it does."""
+    suffixes = tuple(f".{suffix}" for suffix in options.suffixes.split(","))
+    return FileListing(options.aligned, options.retry_failed, suffixes, options.follow_links)

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 from of3.runtime.logs.files import synced
-from of3.runtime.logs.items import Item, Stamp
+from of3.runtime.logs.items import Item, Stamp, beginning_of
 from of3.runtime.types import RunError
 
 FILE, INDEX = "manifest.tsv", "shards.tsv"
@@ -34,7 +34,7 @@ class Manifest:
 
 def write_manifest(folder: Path, root: str, items: Iterable[Item], shard_size: int) -> Manifest:
     """Items in their order -> both files, on the disk.  Nothing of an item is kept."""
-    beginning, pictures, shards, digest = len(os.path.join(root, "")), 0, 0, hashlib.sha256()
+    beginning, pictures, shards, digest = len(beginning_of(root)), 0, 0, hashlib.sha256()
     with synced(folder / FILE) as manifest, synced(folder / INDEX) as index:
         manifest.write(COLUMNS)
         for shard, group in groupby(enumerate(items), lambda numbered: numbered[0] // shard_size):
@@ -66,7 +66,7 @@ def read_shard(folder: Path, root: str, shard: int) -> list[Item]:
         raise RunError(
             f"{folder / FILE}: shard {shard} was changed: make it anew with `of3 manifest --override`"
         )
-    beginning = os.path.join(root, "")
+    beginning = beginning_of(root)
     return [_item(line, beginning) for line in lines]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from of3.runtime.logs.folder import Mode, check_identity, what_stays
 from of3.runtime.options import Options
 from of3.runtime.runs.flags import bundle_of, identity_of, mode_of, to_json
-from of3.runtime.runs.listing import Already, FileListing
+from of3.runtime.runs.listing import Already, listing_of
 from of3.runtime.runs.lock import Held, locked
 from of3.runtime.runs.shards.plan import (
     Plan,
@@ -104,7 +104,7 @@ def planned(options: Options, logs: Path, workers: int, mode: Mode, asked: dict[
     asked: what makes the rows, as far as the flags say; the plan also knows it from rows that it goes on with.
     """
     with contextlib.ExitStack() as opened:
-        listing = opened.enter_context(FileListing(options.aligned, options.retry_failed))
+        listing = opened.enter_context(listing_of(options))
         done: Already = tuple
         if mode.resume:
             stays = what_stays(logs, mode, asked)

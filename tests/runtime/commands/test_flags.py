@@ -83,6 +83,9 @@ def test_words_for_off(word):
         ("--shard", "-1/4"),
         ("--shard", "1"),
         ("--executor", "slurm"),
+        ("--suffixes", ""),
+        ("--suffixes", "jpg,,png"),
+        ("--suffixes", "a/b"),
     ],
 )
 def test_wrong_values_and_abbreviations_exit_2(flags, capsys):
@@ -90,6 +93,11 @@ def test_wrong_values_and_abbreviations_exit_2(flags, capsys):
         options(*flags)
     assert left.value.code == 2
     assert "usage" in capsys.readouterr().err
+
+
+def test_suffixes_are_the_same_however_they_are_said():
+    assert options().suffixes == "jpg,jpeg,png,webp,bmp"
+    assert options("--suffixes", ".HEIC, jpg,.jpg").suffixes == "heic,jpg"
 
 
 @pytest.mark.parametrize(

@@ -251,3 +251,21 @@ def test_a_run_that_does_not_balance_is_an_error(tmp_path):
     with pytest.raises(RunBroken, match="got 5 results for 6 pictures"):
         info.write(tmp_path, Counts(done=3), skipped=2, elapsed_s=1.0)
     info.write(tmp_path, Counts(done=4), skipped=2, elapsed_s=1.0)
+
+
+def test_the_current_folder_is_written_as_the_original_writes_it(run, out, aligned, monkeypatch):
+    monkeypatch.chdir(aligned)
+    for flags in ([], ["--executor", "local", "--workers", "1"]):
+        assert run("--aligned", ".", "--override", *flags) == 0
+        with (out / "openface3.csv").open(newline="") as file:
+            paths = [row["path"] for row in csv.DictReader(file)]
+        assert paths == sorted(str(path) for path in Path().rglob("*.[jp][pn]g"))
+
+
+def test_what_is_not_looked_at_is_told(run, aligned, tmp_path, capsys, caplog):
+    caplog.set_level("INFO")
+    (aligned / "x.heic").touch()
+    (aligned / "linked").symlink_to(tmp_path)
+    assert run() == 0
+    assert "not looked at: 1 .heic; --suffixes names what is" in caplog.messages
+    assert "not searched: 1 linked folder; --follow_links on does" in caplog.messages
