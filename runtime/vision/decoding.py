@@ -19,7 +19,8 @@ import simplejpeg
 from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE
 from of3.runtime.types import PictureError, Pixels
 from of3.runtime.vision.header import kind_of, pixels_of
-from of3.runtime.vision.orientation import orientation_of, upright
+from of3.runtime.vision.heif import heif_pixels
+from of3.runtime.vision.orientation import BLOCKS, orientation_of, upright
 
 NO_END = b"\xff\xd9" * 0x8000  # of a JPEG
 
@@ -31,7 +32,9 @@ class Decoded:
 
 
 def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Decoded:
-    """A JPEG, PNG, WebP or BMP, upright by its EXIF data, grey and alpha made three channels.
+    """A picture, the first where there are several, upright, grey and alpha made three channels.
+
+    JPEG, PNG, WebP, BMP; TIFF and GIF, which OpenCV reads too; HEIF and AVIF with the extra `heif`.
 
     Raises PictureError: empty, unreadable, truncated, damaged beyond decoding, or larger than `max_pixels`;
     OpenCV has a limit of its own for what is no JPEG (`of3.runtime.settings`).
@@ -40,8 +43,15 @@ def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Decoded:
         raise PictureError("empty file")
     if pixels_of(content) > max_pixels:
         raise PictureError(f"too large: want at most {max_pixels} pixels")
-    found = _jpeg(content) if kind_of(content) == "JPEG" else Decoded(_by_opencv(content))
+    found = _decoded(content, kind_of(content))
     return replace(found, pixels=upright(found.pixels, orientation_of(content)))
+
+
+def _decoded(content: bytes, kind: str | None) -> Decoded:
+    """As it lies in a JPEG, PNG or WebP; upright out of any other."""
+    if kind == "JPEG":
+        return _jpeg(content)
+    return Decoded(heif_pixels(content, kind) if kind in ("HEIF", "AVIF") else _by_opencv(content))
 
 
 def _jpeg(content: bytes) -> Decoded:
@@ -57,10 +67,10 @@ def _jpeg(content: bytes) -> Decoded:
 
 
 def _by_opencv(content: bytes, end: bytes = b"") -> Pixels:
-    """As it lies in the file, but for a format that is none of ours.  end: read when the content has been."""
-    as_it_lies = 0 if kind_of(content) is None else cv2.IMREAD_IGNORE_ORIENTATION
+    """As it lies in a JPEG, PNG or WebP.  end: what is read when the content has been."""
+    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if kind_of(content) in BLOCKS else 0)
     try:
-        pixels = cv2.imdecode(np.frombuffer(content + end, np.uint8), cv2.IMREAD_COLOR | as_it_lies)
+        pixels = cv2.imdecode(np.frombuffer(content + end, np.uint8), flags)
     except cv2.error as error:
         if "MAX_IMAGE" in error.err:
             raise PictureError(f"too large for OpenCV: {MAX_PIXELS_VARIABLE} sets its limit") from error
@@ -90,4 +100,4 @@ def _is_cut_short(kind: str, content: bytes) -> bool:
         return b"IEND" not in content[-64:]
     if kind == "WebP":
         return len(content) < int.from_bytes(content[4:8], "little") + 8
-    return len(content) < 6 or len(content) < int.from_bytes(content[2:6], "little")
+    return kind == "BMP" and (len(content) < 6 or len(content) < int.from_bytes(content[2:6], "little"))

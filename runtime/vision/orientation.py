@@ -9,19 +9,17 @@ APP1`.  XMP is not looked at, though Pillow does: OpenCV does not.
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
-from typing import Literal
 
 import cv2
 import numpy as np
 
 from of3.runtime.types import Pixels
 from of3.runtime.vision.header import kind_of, segments
+from of3.runtime.vision.tiff import values
 
 PREFIX = b"Exif\0\0"
 APP1 = 0xE1
-TAG, LONG = 0x0112, 4
-ENTRY_BYTES = 12
+TAG = 0x0112
 MAX_TEXT_BYTES = 1 << 20  # of a PNG's, unpacked: EXIF data in hexadecimal takes an eighth of that
 TEXT_NAME = b"Raw profile type exif"
 WEBP_HAS_EXIF = 8  # in the flags of its extended header
@@ -48,26 +46,8 @@ def orientation_of(content: bytes) -> int:
     """EXIF's number of an encoded JPEG, PNG or WebP, 1 to 8: the first that is there; 1 where it is none."""
     kind = kind_of(content)
     blocks = BLOCKS[kind](content) if kind in BLOCKS else iter(())
-    found = next(chain.from_iterable(map(_tags, blocks)), 1)
+    found = next((value for block in blocks for value in values(block.removeprefix(PREFIX), TAG)), 1)
     return found if found in UPRIGHT else 1
-
-
-def _tags(block: bytes) -> Iterator[int]:
-    """TIFF data -> the values of its orientation tags, in order."""
-    tiff = block.removeprefix(PREFIX)
-    orders: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
-    order = orders.get(tiff[:4])
-    if order is None:
-        return
-    first = int.from_bytes(tiff[4:8], order)
-    count = int.from_bytes(tiff[first : first + 2], order)
-    for number in range(count):
-        entry = tiff[first + 2 + number * ENTRY_BYTES :][:ENTRY_BYTES]
-        if len(entry) < 10:
-            return
-        if int.from_bytes(entry[:2], order) == TAG:
-            size = 4 if int.from_bytes(entry[2:4], order) == LONG else 2
-            yield int.from_bytes(entry[8 : 8 + size], order)
 
 
 def _in_jpeg(content: bytes) -> Iterator[bytes]:

@@ -52,6 +52,18 @@ def test_a_jpeg_without_its_end_is_a_row_as_the_original_gave_unless_rejected(ru
     assert line in (out / "errors.tsv").read_text()
 
 
+def test_other_suffixes_are_taken_when_asked_for(run, out, aligned):
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    (aligned / "a.TIF").write_bytes(cv2.imencode(".tif", pixels)[1].tobytes())
+    (aligned / "b.jpg?w=200").write_bytes(cv2.imencode(".jpg", pixels)[1].tobytes())
+    (aligned / "c.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    assert run("--suffixes", "tif,.jpg?w=200,heic") == 0
+    with (out / "openface3.csv").open(newline="") as file:
+        found = {row["file"]: row["success"] for row in csv.DictReader(file)}
+    assert found == {"a.TIF": "1", "b.jpg?w=200": "1", "c.heic": "0"}
+    assert f"{aligned / 'c.heic'}\tread\tunreadable: " in (out / "errors.tsv").read_text()
+
+
 def test_the_pixel_limit_is_the_users(run, out, damaged):
     assert run("--max_pixels", "4095") == 0
     assert row_of(out, damaged)["success"] == "0"
