@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from of3.runtime.logs.items import Done, Item, beginning_of, key_of, path_of, stamp_of
-from of3.runtime.logs.names import stem_at, stems
+from of3.runtime.logs.names import folded, stem_at, stems
 from of3.runtime.options import Options
 from of3.runtime.runs.walk import Walk
 from of3.runtime.types import RunError
@@ -91,7 +91,7 @@ class FileListing:
         return next(index for index, name in enumerate(candidates) if self._claims(name, path))
 
     def _claims(self, name: str, path: str) -> bool:
-        values = (key_of(name), key_of(path))
+        values = (key_of(folded(name)), key_of(path))
         if self._database.execute("INSERT OR IGNORE INTO names VALUES (?,?)", values).rowcount:
             return True
         (owner,) = self._database.execute("SELECT path FROM names WHERE name = ?", values[:1]).fetchone()

@@ -1,6 +1,7 @@
 """Which pictures there are, in what order, which of them are done, and where each may write."""
 
 import os
+import unicodedata
 
 import pytest
 
@@ -85,6 +86,23 @@ def test_equal_stems_never_meet(tmp_path):
     touch(tmp_path, "a.jpg", "a.png", "x/a.jpg", "x/a.png", "x/b.jpg", "y/a.jpg", "y/x/a.jpg")
     found = items(tmp_path)
     assert names_of(tmp_path, found) == ["a", "a.png", "x/a", "x/a.png", "b", "y/a", "y/x/a"]
+
+
+def test_stems_that_a_file_system_would_fold_never_meet(tmp_path):
+    names = ["IMG.jpg", "img.png", "Img.jpg", "sub/IMG.jpg", "SUB/img.jpg", "caf\u00e9.jpg", "cafe\u0301.jpg"]
+    touch(tmp_path, *names, "alone.jpg")
+    found = items(tmp_path)
+    relatives = [os.path.relpath(item.path, tmp_path) for item in found]
+    stems = dict(zip(relatives, names_of(tmp_path, found), strict=True))
+    assert len({unicodedata.normalize("NFC", stem).casefold() for stem in stems.values()}) == len(names) + 1
+    assert (stems["IMG.jpg"], stems["alone.jpg"]) == ("IMG", "alone")  # the first of its likes, and one of none
+    assert stems["cafe\u0301.jpg"] == "cafe\u0301"
+
+
+def test_stems_of_an_earlier_run_stay_though_they_would_be_folded(tmp_path):
+    touch(tmp_path, "A.jpg", "a.jpg", "sub/A.jpg")
+    done = [Done(key_of(str(tmp_path / name)), 0, 0, True, 0) for name in ("A.jpg", "a.jpg")]
+    assert [item.stem_index for item in items(tmp_path, done)] == [0, 0, 1]
 
 
 def test_a_stem_stays_whose_it_was_however_the_rows_were_sorted_since(tmp_path):
