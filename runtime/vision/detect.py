@@ -5,13 +5,14 @@ except that priors are those of the tensor that was fed, so that any resize fact
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import partial
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from of3.engines.bundle import InputCard
-from of3.runtime.types import Detection, Face, Floats, Image, PictureError, Scene
+from of3.runtime.types import Detection, Face, Floats, Image, PictureError, Pixels, Scene
 from of3.runtime.vision.outputs import MOST_PX, plausible, within
 from of3.runtime.vision.tensor import normalise, planes_of
 
@@ -33,31 +34,48 @@ def scene(image: Image, card: InputCard, factor: float) -> Scene:
             f"too large: {width}x{height} pixels at detector_resize {factor:g}, "
             f"want at most {MAX_FED_PIXELS} to look for a face: pass a smaller --detector_resize"
         )
-    pixels = image.pixels if factor == 1.0 else _resized(image.pixels.astype(np.float32), factor)
-    return Scene(image, normalise(planes_of(pixels), card))
+    planes = planes_of(image.pixels) if factor == 1.0 else _resized(image.pixels, factor)
+    return Scene(image, normalise(planes, card))
 
 
-def _resized(pixels: Floats, factor: float) -> Floats:
+def _resized(pixels: Pixels, factor: float) -> Floats:
+    """(H,W,3) -> planes (3,h,w); one colour at a time, so that no more than one is there in full as floats."""
     height, width = pixels.shape[:2]
     if round(min(height, width) * factor) < 1:
         raise PictureError(f"detector_resize {factor:g} leaves nothing of {width}x{height} pixels")
-    resized = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
-    return resized.astype(np.float32, copy=False)
+    resized = partial(cv2.resize, dsize=None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
+    first = resized(pixels[..., 0].astype(np.float32))
+    planes = np.empty((3, *first.shape), np.float32)
+    planes[0] = first
+    for channel in (1, 2):
+        planes[channel] = resized(pixels[..., channel].astype(np.float32))
+    return planes
 
 
-@lru_cache(maxsize=8)
 def priors(height: int, width: int) -> Floats:
     """(P,4) centre x, centre y, width, height as shares of the fed picture, by stride, row, column, size."""
-    levels = []
+    return priors_at(height, width, np.arange(prior_count(height, width)))
+
+
+def prior_count(height: int, width: int) -> int:
+    return sum(-(-height // stride) * -(-width // stride) * len(PRIOR_SIDES_PX[0]) for stride in STRIDES_PX)
+
+
+def priors_at(height: int, width: int, chosen: NDArray[np.int64]) -> Floats:
+    """(N,4) of a picture's priors, by their numbers (N,): all of them are as large as the picture."""
+    out, before = np.empty((len(chosen), 4)), 0
     for stride, sides in zip(STRIDES_PX, PRIOR_SIDES_PX, strict=True):
         rows, columns = -(-height // stride), -(-width // stride)
-        grid = np.empty((rows, columns, len(sides), 4))
-        grid[..., 0] = ((np.arange(columns) + 0.5) * stride / width)[None, :, None]
-        grid[..., 1] = ((np.arange(rows) + 0.5) * stride / height)[:, None, None]
-        grid[..., 2] = np.array(sides) / width
-        grid[..., 3] = np.array(sides) / height
-        levels.append(grid.reshape(-1, 4))
-    return np.concatenate(levels).astype(np.float32)
+        count = rows * columns * len(sides)
+        here = (chosen >= before) & (chosen < before + count)
+        cell, size = np.divmod(chosen[here] - before, len(sides))
+        row, column = np.divmod(cell, columns)
+        out[here, 0] = (column + 0.5) * stride / width
+        out[here, 1] = (row + 0.5) * stride / height
+        out[here, 2] = np.array(sides)[size] / width
+        out[here, 3] = np.array(sides)[size] / height
+        before += count
+    return out.astype(np.float32)
 
 
 def decode_boxes(loc: Floats, prior: Floats) -> Floats:
@@ -97,11 +115,11 @@ def faces(outputs: Mapping[str, Floats], height: int, width: int, factor: float)
     Boxes and points are in original pixels.  Raises PictureError where outputs cannot be a detector's.
     """
     loc, conf, landms = (plausible(name, outputs[name][0]) for name in ("loc", "conf", "landms"))
-    prior = priors(height, width)
-    if len(prior) != len(conf):
-        raise PictureError(f"the network gave {len(conf)} boxes for {width}x{height} pixels, want {len(prior)}")
+    wanted = prior_count(height, width)
+    if len(conf) != wanted:
+        raise PictureError(f"the network gave {len(conf)} boxes for {width}x{height} pixels, want {wanted}")
     candidates = np.flatnonzero(conf[:, 1] > CANDIDATE_SCORE)
-    prior, scores = prior[candidates], conf[candidates, 1]
+    prior, scores = priors_at(height, width, candidates), conf[candidates, 1]
     # OpenCV samples at pixel/factor whatever the rounded size is, so the factor alone leads back.
     scale = np.array([width, height], np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # stand-ins' boxes, whose sides are powers of noise

@@ -4,8 +4,12 @@ The filter is a triangle as wide as the step between output pixels (ATen/native/
 `cv2.INTER_LINEAR` and `INTER_AREA` are other filters when shrinking (134 and 50 grey levels off at most).
 Eight neighbouring output rows read about 8/scale neighbouring input rows, so each such block is one small
 dense product; columns likewise.
+
+Memory does not depend on the shape: a picture wider than LONG is shortened along its rows first, which is the
+order of torch itself and differs from the other by rounding; its filter is made one output pixel at a time.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +19,8 @@ from of3.runtime.types import Floats, Pixels
 from of3.runtime.vision.tensor import planes_of
 
 BLOCK = 8
+LONG = 16_384  # what a camera gives is shorter; filters of longer sides are made as they are used
+KEPT = 4096  # filters up to this length are kept: 160 KB at most
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,11 +38,22 @@ def resample(pixels: Pixels, side: int) -> Floats:
     height, width = pixels.shape[:2]
     if height == side and width == side:
         return planes_of(pixels)
+    if width > LONG:
+        return _rows(_narrowed(pixels, side), side)
     return _columns(_rows(pixels, side), side)
 
 
-def _rows(pixels: Pixels, side: int) -> Floats:
-    """(H,W,3) uint8 -> planar (3,side,W)."""
+def _narrowed(pixels: Pixels, side: int) -> Floats:
+    """(H,W,3) uint8 -> (H,side,3)."""
+    out = np.empty((len(pixels), side, 3), np.float32)
+    for band in bands(pixels.shape[1], side):
+        seen = pixels[:, band.lo : band.hi].astype(np.float32)
+        out[:, band.first : band.first + len(band.taps)] = band.taps @ seen
+    return out
+
+
+def _rows(pixels: Pixels | Floats, side: int) -> Floats:
+    """(H,W,3) -> planar (3,side,W)."""
     height, width = pixels.shape[:2]
     planes = np.empty((3, side, width), np.float32)
     flat = pixels.reshape(height, width * 3)
@@ -55,25 +72,35 @@ def _columns(planes: Floats, side: int) -> Floats:
     return out
 
 
+def bands(length: int, side: int) -> Iterable[Band]:
+    """The filter from `length` pixels to `side`, cut into blocks of eight output pixels; one by one if LONG."""
+    return _kept(length, side) if length <= KEPT else _made(length, side)
+
+
 @lru_cache(maxsize=256)  # face crops come in many sizes; an entry is 4-40 KB
-def bands(length: int, side: int) -> tuple[Band, ...]:
-    """The filter from `length` pixels to `side`, cut into blocks of eight output pixels."""
-    low, weights = taps(length, side)
-    return tuple(_band(first, low, weights, length) for first in range(0, side, BLOCK))
+def _kept(length: int, side: int) -> tuple[Band, ...]:
+    return tuple(_made(length, side))
+
+
+def _made(length: int, side: int) -> Iterator[Band]:
+    block = BLOCK if length <= LONG else 1
+    for first in range(0, side, block):
+        low, weights = taps(length, side, slice(first, min(first + block, side)))
+        yield _band(first, low, weights, length)
 
 
 def _band(first: int, low: np.ndarray, weights: Floats, length: int) -> Band:
-    rows = slice(first, min(first + BLOCK, len(low)))
-    lo = int(low[rows].min())
-    hi = min(int(low[rows].max()) + weights.shape[1], length)
-    block = np.zeros((rows.stop - first, hi - lo + weights.shape[1]), np.float32)
-    for row, (start, weight) in enumerate(zip(low[rows], weights[rows], strict=True)):
+    """low, weights: of its output pixels."""
+    lo = int(low.min())
+    hi = min(int(low.max()) + weights.shape[1], length)
+    block = np.zeros((len(low), hi - lo + weights.shape[1]), np.float32)
+    for row, (start, weight) in enumerate(zip(low, weights, strict=True)):
         block[row, start - lo : start - lo + len(weight)] = weight
     return Band(first, lo, hi, np.ascontiguousarray(block[:, : hi - lo]))
 
 
-def taps(length: int, side: int) -> tuple[np.ndarray, Floats]:
-    """First input pixel (side,) and weights (side,K) of every output pixel, zero past its last.
+def taps(length: int, side: int, rows: slice) -> tuple[np.ndarray, Floats]:
+    """First input pixel (R,) and weights (R,K) of some output pixels, zero past the last; K is that of all.
 
     Single precision in ATen's order of operations: with float64 the result is 2.5e-3 grey levels off.
     """
@@ -84,6 +111,7 @@ def taps(length: int, side: int) -> tuple[np.ndarray, Floats]:
     low = np.maximum((centre - support + 0.5).astype(np.int64), 0)
     high = np.minimum((centre + support + 0.5).astype(np.int64), length)
     offset = np.arange(int((high - low).max()))
+    centre, low, high = centre[rows], low[rows], high[rows]
     pixel = (offset + low[:, None]).astype(np.float32)
     distance = ((pixel - centre[:, None]).astype(np.float64) + 0.5) * inverse
     weights = np.maximum(np.float32(1.0) - np.abs(distance.astype(np.float32)), np.float32(0.0))

@@ -1,6 +1,5 @@
 """Pixels -> colour planes -> what a model card asks for."""
 
-import cv2
 import numpy as np
 
 from of3.engines.bundle import InputCard
@@ -10,8 +9,8 @@ from of3.runtime.types import Floats, Pixels
 def planes_of(pixels: Pixels | Floats) -> Floats:
     """(H,W,3) -> its channels as planes of their own, (3,H,W) float32, in the order they came."""
     planes = np.empty((3, *pixels.shape[:2]), np.float32)
-    for plane, channel in zip(planes, cv2.split(pixels), strict=True):
-        plane[...] = channel
+    for channel, plane in enumerate(planes):
+        plane[...] = pixels[..., channel]
     return planes
 
 

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -152,3 +153,22 @@ def test_more_than_the_network_has_memory_for_is_said_with_the_remedy():
     giant = Image("x", np.broadcast_to(np.zeros(3, np.uint8), (8000, 8000, 3)))
     with pytest.raises(PictureError, match=r"8000x8000 pixels .* pass a smaller --detector_resize"):
         scene(giant, CARD, 1.0)
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.25, 0.77, 2.0])
+def test_what_is_fed_is_opencvs_resizing_of_the_floats_to_the_bit(factor):
+    pixels = np.random.default_rng(5).integers(0, 256, (333, 517, 3), np.uint8)
+    resized = cv2.resize(pixels.astype(np.float32), None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
+    want = (resized - np.array([104, 117, 123], np.float32)).transpose(2, 0, 1)
+    np.testing.assert_array_equal(scene(Image("a", pixels), CARD, factor).tensor, want)
+
+
+@pytest.mark.parametrize(("factor", "bytes_a_pixel"), [(1.0, 12), (0.25, 7)])
+def test_a_large_picture_is_not_copied_as_floats_besides(factor, bytes_a_pixel, peak_bytes):
+    pixels = np.zeros((3000, 4000, 3), np.uint8)
+    assert peak_bytes(lambda: scene(Image("a", pixels), CARD, factor)) < 1.05 * bytes_a_pixel * 12_000_000
+
+
+def test_decoding_takes_no_memory_for_what_is_no_candidate(peak_bytes):
+    outputs = planted(3000, 4000, 4, 0.9)
+    assert peak_bytes(lambda: faces(outputs, 3000, 4000, 1.0)) < 12_000_000

@@ -4,7 +4,7 @@ import pytest
 from of3.runtime.vision.resample import bands, resample
 
 SIZES = [(side, side) for side in (1, 97, 112, 223, 224, 225, 256, 300, 512, 1024)]
-SIZES += [(317, 251), (251, 317), (3000, 17), (17, 3000)]
+SIZES += [(317, 251), (251, 317), (3000, 17), (17, 3000), (20_000, 9), (9, 20_000), (1, 100_000), (100_000, 1)]
 BOUND = 1e-3  # of 255 grey levels
 
 
@@ -61,3 +61,12 @@ def test_bands_cover_every_output_pixel_once(length):
     for band in bands(length, 224):
         assert 0 <= band.lo < band.hi <= length
         np.testing.assert_allclose(band.taps.sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(1, 1_000_000), (1_000_000, 1), (1, 20_000_000), (20_000_000, 1), (60, 300_000)]
+)
+def test_memory_does_not_depend_on_the_shape(height, width, peak_bytes):
+    """What a picture of 1 KB once took: 2.5 GB."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    assert peak_bytes(lambda: resample(pixels, 224)) < 64 << 20
