@@ -21,6 +21,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _merge(command: CommandLine) -> None:
     from of3.runtime.logs.folder import FOLDER
+    from of3.runtime.logs.opening import is_folder
     from of3.runtime.runs.lock import locked
     from of3.runtime.runs.shards.merge import merge
     from of3.runtime.runs.shards.plan import clear, find_plan
@@ -29,7 +30,7 @@ def _merge(command: CommandLine) -> None:
     missing = RunError(
         f"{logs}: no plan: make one with `of3 manifest`, or run a share with `of3 run --shard i/n`"
     )
-    if not logs.is_dir():
+    if not is_folder(logs):
         raise missing
     with locked(logs):
         clear(logs)

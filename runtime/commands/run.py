@@ -8,6 +8,7 @@ from pathlib import Path
 from of3.runtime.commands.flags import CommandLine, parse, parser
 from of3.runtime.commands.status import status_of
 from of3.runtime.logs.files import replace_text
+from of3.runtime.logs.opening import is_folder
 from of3.runtime.options import Options
 from of3.runtime.runs.console import log_to_stderr, open_streams
 from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE
@@ -26,23 +27,25 @@ def main(argv: Sequence[str]) -> int:
         log_to_stderr()
         log.error("missing %s: see of3 run -h", ", ".join(command.missing))
         return 2
-    return _start(command, "of3 run", Path(logs) / "openface3" / "openface3.txt" if logs else None)
+    place = Path(logs) / "openface3" / "openface3.txt" if logs else None
+    return _start(command, "of3 run", lambda text: _write_beside_logs(place, text))
 
 
 def script_main(script: Path, argv: Sequence[str]) -> int:
     """The drop-in: as `of3 run`, with the help text written beside the script."""
     open_streams()
-    return _start(parse(argv, script.name), script.name, script.with_suffix(".txt"))
+    place = script.with_suffix(".txt")
+    return _start(parse(argv, script.name), script.name, lambda text: _write_help(place, text))
 
 
-def _start(command: CommandLine, prog: str, help_file: Path | None) -> int:
+def _start(command: CommandLine, prog: str, write_help: Callable[[str], None]) -> int:
     """Command line -> exit status."""
     log_to_stderr()
     text = parser(prog).format_help()
-    if command.write_help and help_file is not None:
-        _write_help(help_file, text)
     if command.print_help or command.missing:
         print(text)
+    if command.write_help and (status := status_of(lambda: write_help(text), "the same command goes on")):
+        return status
     if command.missing:
         log.warning("nothing to do: missing %s", ", ".join(command.missing))
         return 0
@@ -68,6 +71,13 @@ def executor_of(options: Options) -> Callable[[Options, Path], None]:
     if options.shard:
         return shards.a_share
     return shards.on_workers if options.executor else job.in_this_process
+
+
+def _write_beside_logs(path: Path | None, text: str) -> None:
+    """path: None where it is not known where the logs go.  Raises RunError: something else stands there."""
+    if path is not None:
+        is_folder(path.parent)
+        _write_help(path, text)
 
 
 def _write_help(path: Path, text: str) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from of3.runtime.logs.coding import Damaged, Values
 from of3.runtime.logs.files import sync
+from of3.runtime.logs.opening import is_there, reading, refuse_shared, remove
 from of3.runtime.types import RunError
 
 APPLICATION, REVISION = 0x4F463372, 2  # "OF3r"
@@ -55,6 +56,9 @@ class Database:
         """how: of an SQLite URI.  content: of a database in memory, which was read at `path`."""
         self._path = path
         name = quote(os.fsencode(path.absolute()))
+        if how:
+            for each in (path, journal_of(path)):  # before what opens them by their paths, and writes into both
+                refuse_shared(each)
         with self.told():
             where = f"file:{name}?nolock=1&{how}" if how else ":memory:"
             self._open = sqlite3.connect(where, uri=True, isolation_level=None, check_same_thread=False)
@@ -153,8 +157,8 @@ class Database:
     def close(self) -> None:
         self._open.close()
         journal = journal_of(self._path)
-        if self._file and journal.exists():
-            with journal.open("rb") as file:
+        if self._file and is_there(journal):
+            with reading(journal) as file:
                 is_void = file.read(1) in (b"", b"\0")
             if is_void:  # left by a process that was killed, and nothing to be played back
                 journal.unlink()
@@ -163,7 +167,7 @@ class Database:
 def put_in_place(temporary: Path, path: Path) -> None:
     """Let a closed database take the place of another, or of none."""
     sync(temporary)
-    journal_of(path).unlink(missing_ok=True)  # of the old one: it would undo the new one
+    remove(journal_of(path))  # of the old one: it would undo the new one
     temporary.replace(path)
     sync(path.parent)
 

@@ -19,6 +19,7 @@ from of3.runtime.logs.database import REMEDY
 from of3.runtime.logs.files import synced
 from of3.runtime.logs.items import Done, Item
 from of3.runtime.logs.made import Run, Session
+from of3.runtime.logs.opening import is_there, refuse_shared, remove
 from of3.runtime.logs.render import (
     Changed,
     check_not_emptied,
@@ -31,7 +32,7 @@ from of3.runtime.logs.render import (
 )
 from of3.runtime.logs.rows import TABLES
 from of3.runtime.logs.store import FILE, Region, Store, make_store, open_store, region_seed
-from of3.runtime.logs.tables import Table, check_header, has_rows, refuse_link
+from of3.runtime.logs.tables import Table, check_header, has_rows
 from of3.runtime.types import Failure, Record, RunError
 
 FOLDER = "openface3"
@@ -57,8 +58,9 @@ def what_stays(folder: Path, mode: Mode, identity: Mapping[str, Any]) -> Store |
     """
     if mode.override and not mode.resume:
         return None
+    is_recorded = is_there(folder / FILE)
     try:
-        if (folder / FILE).exists():
+        if is_recorded:
             return _whole_store(folder, mode, identity)
         for path in (folder / layout.file for layout in TABLES):
             if mode.resume and has_rows(path):
@@ -102,7 +104,7 @@ class RunLogs:
         """
         self._layouts = run.rows.layouts
         for path in (folder / FILE, *(folder / layout.file for layout in self._layouts)):
-            refuse_link(path)
+            refuse_shared(path)
         with ExitStack() as opened:
             store = what_stays(folder, mode, run.identity)
             is_anew = store is None and mode.override
@@ -117,7 +119,7 @@ class RunLogs:
                     store.begin(run)
             self._store = opened.enter_context(store)
             finish_replacing(store, folder)
-            (folder / OLD_JOURNAL).unlink(missing_ok=True)
+            remove(folder / OLD_JOURNAL)
             self._open_tables(folder, opened)
             self._opened = opened.pop_all()
         self._folder, self._as = folder, self._store.run(self._run)

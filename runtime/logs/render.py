@@ -10,9 +10,10 @@ from of3.runtime.logs import coding
 from of3.runtime.logs.coding import Values
 from of3.runtime.logs.files import sync, synced
 from of3.runtime.logs.made import Run
+from of3.runtime.logs.opening import is_there, reading, remove, size_of
 from of3.runtime.logs.rows import ERRORS, ROWS, TABLES, Layout, RowOptions, failure_row, measures_row, rows_of
 from of3.runtime.logs.store import Region, Store, region_seed
-from of3.runtime.logs.tables import has_rows, refuse_link, size_of
+from of3.runtime.logs.tables import has_rows
 from of3.runtime.types import Failure, Record
 
 BLOCK = 1 << 20
@@ -45,7 +46,7 @@ def is_whole(store: Store, folder: Path, layout: Layout) -> bool:
     """
     path, regions = folder / layout.file, store.regions(layout.file)
     size = size_of(path)
-    with path.open("rb") if size else BytesIO() as file:
+    with reading(path) if size else BytesIO() as file:
         for region in regions:
             file.seek(region.start)
             if region.end > size:
@@ -119,8 +120,7 @@ def _write_next(store: Store, folder: Path, layout: Layout, runs: Mapping[int, R
     """Write a table's next version; where the rows of each run stand in it."""
     path, regions = folder / layout.file, store.regions(layout.file)
     made, at, size = [], 0, size_of(path)
-    refuse_link(path)
-    with path.open("rb") if size else BytesIO() as old, synced(next_of(path)) as out:
+    with reading(path) if size else BytesIO() as old, synced(next_of(path)) as out:
         at, header = regions[0].start if regions else size, layout.text([layout.columns])
         if header.startswith(old.read(min(at, len(header)))):  # or what is left of it
             out.write(header)
@@ -158,13 +158,14 @@ def finish_replacing(store: Store, folder: Path) -> None:
     """Put tables in place whose next version is whole; throw away what there is of others."""
     names = store.replacing()
     for path in (folder / name for name in names):
-        if next_of(path).exists():
+        if is_there(next_of(path)):
+            is_there(path)
             next_of(path).replace(path)
     if names:
         sync(folder)
         store.end_replacing()
     for layout in TABLES:
-        next_of(folder / layout.file).unlink(missing_ok=True)
+        remove(next_of(folder / layout.file))
 
 
 def next_of(path: Path) -> Path:

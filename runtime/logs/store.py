@@ -15,6 +15,7 @@ from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.database import Database, put_in_place
 from of3.runtime.logs.items import Done, Item
 from of3.runtime.logs.made import Run, Session, run_of
+from of3.runtime.logs.opening import remove
 from of3.runtime.logs.rows import TABLES
 from of3.runtime.remarks import TILTED
 from of3.runtime.types import Failure, Record
@@ -280,7 +281,7 @@ def make_store(path: Path, run: Run, replacing: Iterable[str] = ()) -> None:
     Raises OSError.
     """
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)
+    remove(temporary)
     database = Database(temporary, "mode=rwc")
     with Store(database) as made:
         database.make()

@@ -3,9 +3,11 @@
 import csv
 import logging
 import os
+from io import TextIOWrapper
 from pathlib import Path
 
 from of3.runtime.logs.files import fsync, replace_text
+from of3.runtime.logs.opening import is_there, open_file, reading, refuse_shared, size_of
 from of3.runtime.logs.rows import Layout
 from of3.runtime.types import RunError
 
@@ -16,14 +18,12 @@ class Table:
     """A table, open to be added to."""
 
     def __init__(self, folder: Path, layout: Layout):
-        """Open the file; make it, or end its last line, where that is missing.  Raises OSError: also a link."""
+        """Open the file; make it, or end its last line, where that is missing.  Raises OSError, RunError."""
         self.layout, self._path = layout, folder / layout.file
-        refuse_link(self._path)
+        refuse_shared(self._path)
         if size_of(self._path) == 0:
             replace_text(self._path, layout.text([layout.columns]).decode(), is_synced=True)
-        self._handle = os.open(
-            self._path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        )
+        self._handle = open_file(self._path, os.O_RDWR)
         self.end = os.lseek(self._handle, 0, os.SEEK_END)
         os.lseek(self._handle, -1, os.SEEK_END)
         if os.read(self._handle, 1) != b"\n":
@@ -54,22 +54,11 @@ class Table:
         os.close(self._handle)
 
 
-def refuse_link(path: Path) -> None:
-    """Raise OSError for a link: nothing is written outside the logs."""
-    if path.is_symlink():
-        raise OSError(f"{path} is a symbolic link: nothing is written outside the logs")
-
-
-def size_of(path: Path) -> int:
-    """Bytes of a file, 0 where there is none."""
-    return path.stat().st_size if path.exists() else 0
-
-
 def has_rows(path: Path) -> bool:
     """Whether a table has anything below its first line."""
-    if not path.exists():
+    if not is_there(path):
         return False
-    with path.open("rb") as file:
+    with reading(path) as file:
         file.readline()
         return bool(file.read(1))
 
@@ -78,7 +67,7 @@ def check_header(path: Path, layout: Layout) -> None:
     """Raise RunError when a table that is there has other columns."""
     if size_of(path) == 0:
         return
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+    with TextIOWrapper(reading(path), encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         header = next(csv.reader(file, delimiter=layout.delimiter), [])
     if header != list(layout.columns):
         raise RunError(

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from of3.runtime.logs.files import Inside, replace_text
+from of3.runtime.logs.files import replace_text
+from of3.runtime.logs.inside import Inside
 from of3.runtime.logs.items import Item
 from of3.runtime.logs.names import stem_at
 from of3.runtime.logs.rows import RowOptions, file_texts
@@ -14,7 +15,7 @@ from of3.runtime.types import Failure, Record
 
 
 class Writer:
-    """Results -> their per-image files, below `<logs>/openface3/per_image`."""
+    """Results -> their per-image files, below `<logs>/openface3/per_image`.  Use as a context manager."""
 
     def __init__(self, folder: Path, root: str, options: RowOptions, temporary: Path | None = None):
         """folder: `<logs>/openface3`, which is there.  root: the folder that the pictures are below.
@@ -26,7 +27,7 @@ class Writer:
         self._per_image = Inside(folder / "per_image", temporary)
 
     def write(self, result: Record | Failure, item: Item) -> None:
-        """Raises OSError."""
+        """Raises OSError; RunError: something else is in the way."""
         if isinstance(result, Record):
             stem = stem_at(os.path.relpath(item.path, self._root), item.stem_index)
             for suffix, text in file_texts(result, self._options).items():
@@ -46,6 +47,12 @@ class Writer:
     def sync(self) -> None:
         """Let the files written so far reach the disk."""
         self._per_image.sync()
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._per_image.close()
 
 
 def write_au_info(folder: Path, document: Mapping[str, Any], temporary: Path | None = None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from of3.runtime.logs.folder import FOLDER, RunLogs
 from of3.runtime.logs.made import Session as Made
+from of3.runtime.logs.opening import is_folder
 from of3.runtime.logs.writer import Writer, write_au_info
 from of3.runtime.options import Options
 from of3.runtime.runs.flags import mode_of, to_json
@@ -45,11 +46,15 @@ def _analyse(session: Session, listing: FileListing, folder: Path, interruption:
     run = session.run_of(session.calibration(folder / "au_info.json"))
     info = RunInfo(to_json(session.options), session.made_with(), listing.images, now())
     start_s = time.monotonic()
-    with RunLogs(folder, run, mode_of(session.options)) as logs, telling_what_is_written(logs):
+    with (
+        RunLogs(folder, run, mode_of(session.options)) as logs,
+        telling_what_is_written(logs),
+        Writer(folder, run.root, run.rows) as writer,
+    ):
         write_au_info(folder, run.au_info)
         info.write(folder)
         logs.note_session(Made(info.made, info.started.timestamp(), time.time()))
-        writer, items = Writer(folder, run.root, run.rows), interruption.until(listing.items(logs.done))
+        items = interruption.until(listing.items(logs.done))
         with progress_bar(listing.images) as shown:
             counts = follow(
                 session.write_all(items, run.names.aus, writer, logs.add),
@@ -83,6 +88,5 @@ def log_folder(options: Options) -> Path:
         raise RunError(f"--aligned {options.aligned}: is a file, want the folder that it is in")
     if not Path(options.aligned).is_dir():
         raise RunError(f"--aligned {options.aligned}: no such folder")
-    if folder.is_symlink():
-        raise RunError(f"{folder} is a link: nothing is written outside --logs, pass the folder it leads to")
+    is_folder(folder)
     return folder

@@ -5,13 +5,14 @@ import logging
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from of3.runtime.logs.files import replace_text
+from of3.runtime.logs.opening import make_folder, read_text, refuse_shared, remove
 from of3.runtime.types import RunError
 
 FILE, OWNER = "run.lock", "run.owner"
@@ -30,9 +31,11 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold the folder; the operating system lets it go when the process ends, however it ends.
 
     On a file system without locks nothing holds it, which is said.
-    Raises Held, naming who does; OSError when the folder cannot be made.
+    Raises Held, naming who does; RunError: something else is in the way; OSError: the folder cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
+    refuse_shared(folder / FILE)  # before what opens it by its path, and empties it
     lock = FileLock(folder / FILE)
     try:
         lock.acquire(timeout=0)
@@ -49,12 +52,13 @@ def locked(folder: Path) -> Iterator[None]:
         replace_text(folder / OWNER, f"process {os.getpid()} on {platform.node()} since {started}")
         yield
     finally:
-        (folder / OWNER).unlink(missing_ok=True)
+        with suppress(RunError):  # what ended the run is told, not what stands there since
+            remove(folder / OWNER)
         lock.release()
 
 
 def _owner(folder: Path) -> str:
     try:
-        return (folder / OWNER).read_text("utf-8")
-    except OSError:
+        return read_text(folder / OWNER)
+    except (OSError, UnicodeDecodeError):
         return "just started"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from of3.runtime.logs.folder import FOLDER
+from of3.runtime.logs.opening import is_there
 from of3.runtime.logs.store import BATCH, FILE, open_store
 from of3.runtime.runs.lock import locked
 from of3.runtime.runs.render import records_of
@@ -25,7 +26,7 @@ class Records:
 
     def __init__(self, path: str | Path):
         """path: a log root, or its `openface3`.  Raises RunError: no records, damaged; a run writes there."""
-        folder = Path(path) if (Path(path) / FILE).exists() else Path(path) / FOLDER
+        folder = Path(path) if is_there(Path(path) / FILE) else Path(path) / FOLDER
         place = records_of(folder)
         with ExitStack() as opened:
             try:

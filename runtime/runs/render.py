@@ -11,10 +11,11 @@ from of3.runtime.logs import coding
 from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.files import replace_text
 from of3.runtime.logs.made import Run
+from of3.runtime.logs.opening import is_folder, is_there, read_text, refuse_shared, remove
 from of3.runtime.logs.render import Changed, finish_replacing, is_whole, render_tables
 from of3.runtime.logs.rows import TABLES
 from of3.runtime.logs.store import FILE, Store, open_store
-from of3.runtime.logs.tables import has_rows, refuse_link
+from of3.runtime.logs.tables import has_rows
 from of3.runtime.logs.writer import Writer, write_au_info
 from of3.runtime.runs import runinfo
 from of3.runtime.runs.lock import locked
@@ -30,7 +31,7 @@ def render(folder: Path, changes: Mapping[str, Any]) -> None:
     path = records_of(folder)
     with locked(folder), open_store(path) as store:
         for layout in TABLES:
-            refuse_link(folder / layout.file)
+            refuse_shared(folder / layout.file)
         finish_replacing(store, folder)
         _check_tables(store, folder)
         before = store.runs()
@@ -40,14 +41,14 @@ def render(folder: Path, changes: Mapping[str, Any]) -> None:
         wanted = {layout for run in runs.values() for layout in run.rows.layouts}
         for path in (folder / layout.file for layout in TABLES if layout not in wanted):
             if not has_rows(path):  # of others'
-                path.unlink(missing_ok=True)
+                remove(path)
         write_au_info(folder, runs[store.last_run].au_info)
         _note_flags(folder / runinfo.FILE, changes)
 
 
 def records_of(folder: Path) -> Path:
     """The records of a log folder.  Raises RunError where there are none."""
-    if not (folder / FILE).exists():
+    if not is_folder(folder) or not is_there(folder / FILE):
         raise RunError(f"{folder / FILE}: not there: a run of this version writes it, one of 0.1 did not")
     return folder / FILE
 
@@ -73,17 +74,17 @@ def _render_files(store: Store, folder: Path, before: Mapping[int, Run], runs: M
     total, counts = sum(store.counts(number).total for number in runs), Counts()
     with progress_bar(total) as shown:
         for number, run in runs.items():
-            writer = Writer(folder, run.root, run.rows)
-            for rows in store.batches(number):
-                for item, result in coding.results(rows, run.names):
-                    writer.renew(result, item, before[number].rows)
-                    counts.count(result)
-                shown(counts)
+            with Writer(folder, run.root, run.rows) as writer:
+                for rows in store.batches(number):
+                    for item, result in coding.results(rows, run.names):
+                        writer.renew(result, item, before[number].rows)
+                        counts.count(result)
+                    shown(counts)
 
 
 def _note_flags(path: Path, changes: Mapping[str, Any]) -> None:
     """In run.json, where there is one."""
     with suppress(OSError, ValueError, KeyError, AttributeError):
-        document = json.loads(path.read_text("utf-8"))
+        document = json.loads(read_text(path))
         document["flags"].update(changes)
         replace_text(path, json.dumps(document, indent=2) + "\n")

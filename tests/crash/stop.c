@@ -78,5 +78,13 @@ int unlinkat(int fd, const char *path, int flags) {
     STOP(fd != AT_FDCWD && is_fd_below(fd));
     return REAL(unlinkat)(fd, path, flags);
 }
+int renameat(int from_fd, const char *from, int fd, const char *to) {
+    STOP(fd == AT_FDCWD ? is_below(to) : is_fd_below(fd));
+    return REAL(renameat)(from_fd, from, fd, to);
+}
+int mkdirat(int fd, const char *path, mode_t mode) {
+    STOP(fd == AT_FDCWD ? is_below(path) : is_fd_below(fd));
+    return REAL(mkdirat)(fd, path, mode);
+}
 int rmdir(const char *path) { STOP(is_below(path)); return REAL(rmdir)(path); }
 int mkdir(const char *path, mode_t mode) { STOP(is_below(path)); return REAL(mkdir)(path, mode); }

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from of3.runtime.logs.files import synced
 from of3.runtime.logs.items import Item, Stamp, beginning_of
+from of3.runtime.logs.opening import reading
 from of3.runtime.types import RunError
 
 FILE, INDEX = "manifest.tsv", "shards.tsv"
@@ -56,10 +57,10 @@ def _line(shard: int, item: Item, beginning: int) -> bytes:
 
 def read_shard(folder: Path, root: str, shard: int) -> list[Item]:
     """The pictures of a shard, in order.  Raises RunError: they are not those the index says."""
-    with (folder / INDEX).open("rb") as index:
+    with reading(folder / INDEX) as index:
         index.seek(shard * INDEX_LINE_BYTES)
         start, count, want = index.read(INDEX_LINE_BYTES).decode().split()
-    with (folder / FILE).open("rb") as manifest:
+    with reading(folder / FILE) as manifest:
         manifest.seek(int(start))
         lines = [manifest.readline() for _ in range(int(count))]
     if hashlib.sha256(b"".join(lines)).hexdigest() != want:
@@ -77,7 +78,7 @@ def _item(line: bytes, beginning: str) -> Item:
 
 def index_sha256(folder: Path) -> str:
     """As `Manifest.sha256`."""
-    with (folder / INDEX).open("rb") as index:
+    with reading(folder / INDEX) as index:
         return hashlib.file_digest(index, "sha256").hexdigest()
 
 

@@ -17,6 +17,7 @@ from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.folder import Mode, RunLogs
 from of3.runtime.logs.items import key_of
 from of3.runtime.logs.made import Run, Session
+from of3.runtime.logs.opening import is_there, remove
 from of3.runtime.logs.store import store_of
 from of3.runtime.logs.writer import write_au_info
 from of3.runtime.runs.messages import after, tell
@@ -40,7 +41,7 @@ def merge(plan: Plan, anew: bool = False) -> None:
     logs, pinned = plan.folder.parent, _checked(plan)
     identity = {name: value for name, value in pinned.run.identity.items() if name != "manifest"}
     run = replace(pinned.run, identity=identity)
-    if plan.is_merged and not anew and all((logs / layout.file).exists() for layout in run.rows.layouts):
+    if plan.is_merged and not anew and all(is_there(logs / layout.file) for layout in run.rows.layouts):
         log.info("merged already: %s; --override writes the tables anew", logs)
         return
     if anew and plan.skipped:
@@ -49,7 +50,7 @@ def merge(plan: Plan, anew: bool = False) -> None:
         )
     tasks = list(chain.from_iterable(chains(plan)))
     firsts, sessions, counts = _looked_at(plan, tasks, pinned.run)  # before any row is written
-    (plan.folder / MERGED).unlink(missing_ok=True)
+    remove(plan.folder / MERGED)
     with RunLogs(logs, run, _mode(plan, pinned, anew)) as tables:
         plan.mark(MERGING)
         there = tables.parts(plan.token)

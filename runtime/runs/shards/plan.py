@@ -21,6 +21,7 @@ from of3.runtime.logs.files import replace_text, sync, synced
 from of3.runtime.logs.folder import Mode
 from of3.runtime.logs.items import Item
 from of3.runtime.logs.made import Run, run_of
+from of3.runtime.logs.opening import is_folder, is_there, make_folder, read_text
 from of3.runtime.runs.listing import Already, FileListing
 from of3.runtime.runs.runinfo import now
 from of3.runtime.runs.shards import manifest
@@ -68,9 +69,9 @@ class Plan:
     def pinned(self) -> Pinned | None:
         """What makes the rows; None before the first session."""
         path = self.folder / "run" / PIN
-        if not path.exists():
+        if not is_folder(path.parent) or not is_there(path):
             return None
-        document = json.loads(path.read_text("utf-8"))
+        document = json.loads(read_text(path))
         return Pinned(run_of(document["run"]), document["flags"])
 
     def pin(self, pinned: Pinned) -> Pinned:
@@ -90,7 +91,7 @@ class Plan:
         sync(self.folder)
 
     def is_marked(self, name: str) -> bool:
-        return (self.folder / name).exists()
+        return is_there(self.folder / name)
 
     @property
     def is_merged(self) -> bool:
@@ -100,7 +101,7 @@ class Plan:
     def temporary(self, name: str) -> Path:
         """A name in the plan's folder that no other process takes."""
         place = self.folder / "writing"
-        place.mkdir(exist_ok=True)
+        make_folder(place)
         return place / unique(name)
 
 
@@ -113,7 +114,7 @@ def publish_folder(temporary: Path, final: Path) -> None:
     try:
         temporary.rename(final)
     except OSError:
-        if not final.exists():
+        if not is_folder(final):
             raise
         shutil.rmtree(temporary)
     else:
@@ -128,7 +129,8 @@ def make_plan(
     logs: `<logs>/openface3`, which is there.  done: what has.
     """
     folder, root = logs / WRITING / unique(FOLDER), str(Path(listing.root))
-    folder.mkdir(parents=True)
+    make_folder(folder.parent)
+    folder.mkdir()
     listed = manifest.write_manifest(folder, root, listing.items(done), shard_size)
     plan = Plan(
         folder=folder,
@@ -159,12 +161,12 @@ def size_of_shards(asked: int, images: int, workers: int) -> int:
 def find_plan(logs: Path) -> Plan | None:
     """The plan of a log folder.  Raises RunError: none of this version."""
     folder = logs / FOLDER
-    if not folder.exists():
+    if not is_folder(folder):
         return None
     try:
-        document = json.loads((folder / FILE).read_text("utf-8"))
+        document = json.loads(read_text(folder / FILE))
         if (document.pop("format"), document.pop("revision")) != (FORMAT, REVISION):
-            if (folder / BEFORE).exists() and '"merged"' in (folder / BEFORE).read_text("utf-8"):
+            if is_there(folder / BEFORE) and '"merged"' in read_text(folder / BEFORE):
                 return None  # of 0.1, and done with
             raise ValueError
         return Plan(**{**document, "folder": folder, "mode": Mode(**document["mode"])})
@@ -174,10 +176,11 @@ def find_plan(logs: Path) -> Plan | None:
 
 def clear(logs: Path) -> None:
     """End what a killed process was at, and take away plans that were never put in place.  Under the lock."""
-    if (logs / OLD).exists() and not (logs / FOLDER).exists():
+    if is_folder(logs / OLD) and not is_folder(logs / FOLDER):
         (logs / OLD).rename(logs / FOLDER)  # it was about to be replaced
     for name in (OLD, WRITING):
-        shutil.rmtree(logs / name, ignore_errors=True)
+        if is_folder(logs / name):
+            shutil.rmtree(logs / name, ignore_errors=True)
 
 
 def publish(temporary: Path, logs: Path) -> Plan:
@@ -191,7 +194,7 @@ def publish(temporary: Path, logs: Path) -> Plan:
 def replace_plan(logs: Path, temporary: Path) -> Plan:
     """Put a new plan in the old one's place; killed in between, one of the two is there."""
     old, final = logs / OLD, logs / FOLDER
-    if final.exists():
+    if is_folder(final):
         final.rename(old)
     plan = publish(temporary, logs)
     clear(logs)
@@ -207,6 +210,7 @@ def unfinished(logs: Path) -> Plan | None:
 def end_plan(logs: Path, is_overridden: bool) -> None:
     """Before a run of one process.  Raises RunError: rows of a plan that is under way would come twice."""
     clear(logs)
+    is_folder(logs / FOLDER)
     try:
         plan = unfinished(logs)
     except RunError:

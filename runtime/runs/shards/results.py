@@ -17,6 +17,7 @@ from of3.runtime.logs.coding import storable, values_of
 from of3.runtime.logs.files import replace_text, sync, synced
 from of3.runtime.logs.items import Item
 from of3.runtime.logs.made import Run, Session
+from of3.runtime.logs.opening import is_folder, is_there, make_folder, read_text, reading
 from of3.runtime.logs.store import BATCH, store_in_memory
 from of3.runtime.runs.shards.plan import Plan
 from of3.runtime.types import Failure, Record, RunError
@@ -76,11 +77,13 @@ class Part:
         content, done = self._store.content(), done_path(plan, task)
         digest = hashlib.sha256(content).hexdigest()
         final, temporary = done.with_name(f"{task.name}.{digest[:16]}.sqlite"), plan.temporary("part")
-        if done.exists():
+        if is_there(done):
             return
-        done.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (done.parent.parent, done.parent):
+            make_folder(folder)
         with synced(temporary) as file:
             file.write(content)
+        is_there(final)
         temporary.replace(final)
         replace_text(done, f"{digest}  {final.name}\n", plan.temporary("done"), is_synced=True)
         sync(done.parent)
@@ -90,10 +93,11 @@ def read_part(plan: Plan, task: Task) -> bytes:
     """A part's store, whole.  Raises RunError: missing or damaged."""
     done = done_path(plan, task)
     try:
-        named = re.fullmatch(r"([0-9a-f]{64})  ([\w.-]+\.sqlite)\n", done.read_text("ascii"))
+        named = re.fullmatch(r"([0-9a-f]{64})  ([\w.-]+\.sqlite)\n", read_text(done))
         if not named:
             raise ValueError("no digest and name")
-        content = done.with_name(named[2]).read_bytes()
+        with reading(done.with_name(named[2])) as file:
+            content = file.read()
         if hashlib.sha256(content).hexdigest() != named[1]:
             raise ValueError("another digest")
         return content
@@ -128,7 +132,7 @@ def _done(plan: Plan, shards: Iterable[int]) -> Iterator[tuple[int, list[Task]]]
     """What is done of ascending shards, in the order of the pictures, the longer first."""
     for folder, group in groupby(shards, lambda shard: shard // A_FOLDER):
         place = plan.folder / "parts" / f"{folder:03d}"
-        names = os.listdir(place) if place.exists() else []
+        names = os.listdir(place) if is_folder(place.parent) and is_folder(place) else []
         found = [re.fullmatch(r"(\d{6,})\.(\d+)-(\d+)\.done", name) for name in names]
         tasks = [Task(*(int(number) for number in each.groups())) for each in found if each]
         by_shard: dict[int, list[Task]] = {}

@@ -11,6 +11,7 @@ import cv2
 from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.folder import check_identity
 from of3.runtime.logs.items import Item
+from of3.runtime.logs.made import Run
 from of3.runtime.logs.writer import Writer, write_au_info
 from of3.runtime.options import Options
 from of3.runtime.runs.flags import to_json
@@ -71,11 +72,11 @@ class ShardSession:
         if not left(self.plan, task):
             return
         started_s, part = time.time(), Part(self._run)
-        writer = Writer(self.plan.folder.parent, self.plan.root, self._run.rows, self.plan.temporary("file"))
         items = self.plan.items(task.shard)[task.first : task.last]
-        yield from self.session.write_all(until(items), self.au_to_index, writer, part.add)
-        if part.pictures:
+        with writer_of(self.plan, self._run) as writer:
+            yield from self.session.write_all(until(items), self.au_to_index, writer, part.add)
             writer.sync()
+        if part.pictures:
             done = Task(task.shard, task.first, task.first + part.pictures)
             part.publish(self.plan, done, self.session.made_with(), started_s, time.time())
 
@@ -84,6 +85,11 @@ class ShardSession:
 
     def __exit__(self, *_: object) -> None:
         self.session.__exit__()
+
+
+def writer_of(plan: Plan, run: Run) -> Writer:
+    """Of per-image files, beside others that write theirs."""
+    return Writer(plan.folder.parent, plan.root, run.rows, plan.temporary("file"))
 
 
 def fail_picture(plan: Plan, task: Task, reason: str, made: Mapping[str, Any]) -> Counts:

@@ -248,7 +248,7 @@ def test_a_link_is_refused(tmp_path, fill, names, name):
     (tmp_path / "victim").write_text(HEADER)
     (tmp_path / "out" / name).symlink_to(tmp_path / "victim")
     for mode in (Mode(), OVERRIDE, RESUME):
-        with pytest.raises(OSError, match="is a symbolic link: nothing is written outside the logs"):
+        with pytest.raises(RunError, match="is a symbolic link, want a regular file: move it away"):
             fill(tmp_path / "out", names, mode)
     assert (tmp_path / "victim").read_text() == HEADER
 
