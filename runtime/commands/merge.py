@@ -32,9 +32,9 @@ def _merge(command: CommandLine) -> None:
     )
     if not is_folder(logs):
         raise missing
-    with locked(logs):
+    with locked(logs) as lock:
         clear(logs)
         plan = find_plan(logs)
         if plan is None:
             raise missing
-        merge(plan, command.namespace.override)
+        merge(plan, command.namespace.override, lock)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from of3.runtime.logs.coding import Damaged, Values
 from of3.runtime.logs.files import sync
+from of3.runtime.logs.known import Known, known
 from of3.runtime.logs.opening import is_there, reading, refuse_shared, remove
 from of3.runtime.types import RunError
 
@@ -66,7 +67,8 @@ class Database:
             self._open.execute("PRAGMA locking_mode = EXCLUSIVE")
             if content is not None:
                 self._open.deserialize(content)
-        self._file = path.stat().st_ino if how else 0
+        self._file = known(path) if how else None
+        self._journal: Known | None = None  # from the first transaction on
 
     def check(self, is_known: bool) -> None:
         """Raise RunError unless it is whole and of this revision.  is_known: whole, as a digest says."""
@@ -85,9 +87,12 @@ class Database:
                     raise Damaged(line)
 
     def check_in_place(self) -> None:
-        """Raise OSError when the file is no longer where it was opened."""
-        if self._path.stat().st_ino != self._file:
-            raise FileNotFoundError(f"{self._path} was replaced while this run wrote to it")
+        """Raise OSError when the file or its journal is no longer where it was opened, or others changed it."""
+        if self._file is not None:
+            pages, size = (self.rows(f"PRAGMA {name}")[0][0] for name in ("page_count", "page_size"))
+            self._file.check_size(pages * size)
+        if self._journal is not None:
+            self._journal.check_in_place()
 
     def make(self) -> None:
         """Give an empty one its tables."""
@@ -138,6 +143,8 @@ class Database:
             if self._open.in_transaction:
                 with suppress(sqlite3.Error):
                     self._open.execute("ROLLBACK")
+        if self._file is not None and self._journal is None and is_there(journal_of(self._path)):
+            self._journal = known(journal_of(self._path))
 
     def content(self) -> bytes:
         """All of it."""
@@ -157,7 +164,7 @@ class Database:
     def close(self) -> None:
         self._open.close()
         journal = journal_of(self._path)
-        if self._file and is_there(journal):
+        if self._file is not None and is_there(journal):
             with reading(journal) as file:
                 is_void = file.read(1) in (b"", b"\0")
             if is_void:  # left by a process that was killed, and nothing to be played back

@@ -18,6 +18,7 @@ from of3.runtime.logs import coding
 from of3.runtime.logs.database import REMEDY
 from of3.runtime.logs.files import synced
 from of3.runtime.logs.items import Done, Item
+from of3.runtime.logs.known import Known
 from of3.runtime.logs.made import Run, Session
 from of3.runtime.logs.opening import is_there, refuse_shared, remove
 from of3.runtime.logs.render import (
@@ -97,12 +98,12 @@ def _whole_store(folder: Path, mode: Mode, identity: Mapping[str, Any]) -> Store
 class RunLogs:
     """The records and tables of one run.  Use as a context manager."""
 
-    def __init__(self, folder: Path, run: Run, mode: Mode):
-        """folder: `<logs>/openface3`, which is there and whose lock is held.
+    def __init__(self, folder: Path, run: Run, mode: Mode, lock: Known | None = None):
+        """folder: `<logs>/openface3`, which is there.  lock: by which it is held, as `runs.lock` gives it.
 
         Raises RunError: a table has other columns, or the run there is another; OSError: not to be written.
         """
-        self._layouts = run.rows.layouts
+        self._layouts, self._lock = run.rows.layouts, lock
         for path in (folder / FILE, *(folder / layout.file for layout in self._layouts)):
             refuse_shared(path)
         with ExitStack() as opened:
@@ -190,9 +191,8 @@ class RunLogs:
     @contextmanager
     def _written(self, texts: Sequence[bytes]) -> Iterator[None]:
         """A transaction that adds pictures; once it is on the disk, their rows in each table."""
-        self._store.check_in_place()
+        self._check_in_place()
         for table in self._tables:
-            table.check_in_place()
             table.sync()  # so that a power cut costs the rows of one transaction at most
         first = self._store.next_picture
         with self._store.transaction():
@@ -204,6 +204,14 @@ class RunLogs:
         for table, text in zip(self._tables, texts, strict=True):
             table.append(text)
 
+    def _check_in_place(self) -> None:
+        """Raise OSError when others changed a file under us, or let a run in by taking the lock away."""
+        if self._lock is not None:
+            self._lock.check_in_place()
+        self._store.check_in_place()
+        for table in self._tables:
+            table.check_in_place()
+
     def _note(self, table: Table, first: int, text: bytes) -> None:
         """What a table is about to get."""
         crc = crc32(text, region_seed(table.layout.file, table.end, self._run, first))
@@ -213,6 +221,7 @@ class RunLogs:
     def finish(self) -> None:
         """Let everything reach the disk, in the order of the pictures, the last row of each."""
         self.commit()
+        self._check_in_place()
         for table in self._tables:
             table.sync()
         if not self._store.is_sorted(self._run):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from of3.runtime.logs.files import fsync, fsync_folder, write_all
+from of3.runtime.logs.known import Known, known
 from of3.runtime.logs.opening import NEW, SAFE, is_folder, is_there, remove
 
 HAS_HANDLES = {os.open, os.mkdir, os.rename, os.unlink, os.stat} <= os.supports_dir_fd
@@ -24,7 +25,7 @@ class Place:
 
     path: Path
     handle: int | None  # None where the platform has none of folders
-    known: tuple[int, int]  # device and number
+    known: Known
 
     def at(self, name: str) -> str:
         return os.path.join(self.path, name) if self.handle is None else name
@@ -38,12 +39,6 @@ class Place:
         with suppress(FileExistsError):
             os.mkdir(self.at(name), dir_fd=self.handle)
         return self.found(name)
-
-    def check(self) -> None:
-        """Raise FileNotFoundError when it is no longer where it was found."""
-        status = os.lstat(self.path)
-        if (status.st_dev, status.st_ino) != self.known:
-            raise FileNotFoundError(f"{self.path} was replaced while this run writes to it")
 
     def close(self) -> None:
         if self.handle is not None:
@@ -60,17 +55,13 @@ def _place(path: Path, name: str, folder: int | None) -> Place:
         is_folder(path)
         if os.path.realpath(path) != os.path.join(os.path.realpath(path.parent), path.name):
             raise OSError(f"{path} leads to {os.path.realpath(path)}: nothing is written outside the logs")
-        return Place(path, None, _number(os.lstat(path)))
+        return Place(path, None, known(path))
     try:
         handle = os.open(name, FOLDER, dir_fd=folder)
     except OSError:
         is_folder(path)  # which says what else is
         raise
-    return Place(path, handle, _number(os.fstat(handle)))
-
-
-def _number(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
+    return Place(path, handle, known(path, handle))
 
 
 Step = Callable[[Place, str], Place]  # `Place.made` or `Place.found`
@@ -168,7 +159,7 @@ class Inside:
     def _at(self, below: str, step: Step) -> Place:
         """A folder below.  Raises FileNotFoundError where there is none, or no longer the one that was."""
         if self._last is not None and self._last[0] == below:
-            self._last[1].check()
+            self._last[1].known.check_in_place()
             return self._last[1]
         place = self._opened(step)
         for part in filter(None, below.split(os.sep)):
@@ -188,7 +179,7 @@ class Inside:
         if self._root is None:
             with closing(place_of(self._folder.parent)) as parent:
                 self._root = step(parent, self._folder.name)
-        self._root.check()
+        self._root.known.check_in_place()
         return self._root
 
     def _let_go(self) -> None:

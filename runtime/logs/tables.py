@@ -7,6 +7,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from of3.runtime.logs.files import fsync, replace_text
+from of3.runtime.logs.known import known
 from of3.runtime.logs.opening import is_there, open_file, reading, refuse_shared, size_of
 from of3.runtime.logs.rows import Layout
 from of3.runtime.types import RunError
@@ -23,7 +24,10 @@ class Table:
         refuse_shared(self._path)
         if size_of(self._path) == 0:
             replace_text(self._path, layout.text([layout.columns]).decode(), is_synced=True)
-        self._handle = open_file(self._path, os.O_RDWR)
+        # Behind what is there, also when others cut it this moment: at a place of ours that would leave a hole,
+        # and the length right.
+        self._handle = open_file(self._path, os.O_RDWR | os.O_APPEND)
+        self._known = known(self._path, self._handle)
         self.end = os.lseek(self._handle, 0, os.SEEK_END)
         os.lseek(self._handle, -1, os.SEEK_END)
         if os.read(self._handle, 1) != b"\n":
@@ -38,14 +42,12 @@ class Table:
                 rest = rest[os.write(self._handle, rest) :]
         except OSError:
             os.ftruncate(self._handle, self.end)
-            os.lseek(self._handle, self.end, os.SEEK_SET)
             raise
         self.end += len(content)
 
     def check_in_place(self) -> None:
-        """Raise FileNotFoundError when the file is no longer where it was opened."""
-        if os.stat(self._path).st_ino != os.fstat(self._handle).st_ino:
-            raise FileNotFoundError(f"{self._path} was replaced while this run wrote to it")
+        """Raise OSError when the file is no longer where it was opened, or others have changed its length."""
+        self._known.check_size(self.end)
 
     def sync(self) -> None:
         fsync(self._handle, self._path)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from of3.runtime.logs.folder import FOLDER, RunLogs
+from of3.runtime.logs.known import Known
 from of3.runtime.logs.made import Session as Made
 from of3.runtime.logs.opening import is_folder
 from of3.runtime.logs.writer import Writer, write_au_info
@@ -33,21 +34,23 @@ def in_this_process(options: Options, folder: Path) -> None:
     """
     with (
         listing_of(options) as listing,
-        locked(folder),
+        locked(folder) as lock,
         Interruption() as interruption,
         Session(options) as session,
     ):
         end_plan(folder, options.override)
         tell(session.messages())
-        _analyse(session, listing, folder, interruption)
+        _analyse(session, listing, folder, lock, interruption)
 
 
-def _analyse(session: Session, listing: FileListing, folder: Path, interruption: Interruption) -> None:
+def _analyse(
+    session: Session, listing: FileListing, folder: Path, lock: Known | None, interruption: Interruption
+) -> None:
     run = session.run_of(session.calibration(folder / "au_info.json"))
     info = RunInfo(to_json(session.options), session.made_with(), listing.images, now())
     start_s = time.monotonic()
     with (
-        RunLogs(folder, run, mode_of(session.options)) as logs,
+        RunLogs(folder, run, mode_of(session.options), lock) as logs,
         telling_what_is_written(logs),
         Writer(folder, run.root, run.rows) as writer,
     ):

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from of3.runtime.logs.files import replace_text
+from of3.runtime.logs.known import Known, known
 from of3.runtime.logs.opening import make_folder, read_text, refuse_shared, remove
 from of3.runtime.types import RunError
 
@@ -27,18 +28,20 @@ class Held(RunError):
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[Known | None]:
     """Hold the folder; the operating system lets it go when the process ends, however it ends.
 
-    On a file system without locks nothing holds it, which is said.
+    Gives the file that others are held off by, which must stay where it is.  On a file system without locks
+    nothing holds the folder, which is said; None.
     Raises Held, naming who does; RunError: something else is in the way; OSError: the folder cannot be made.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     make_folder(folder)
     refuse_shared(folder / FILE)  # before what opens it by its path, and empties it
-    lock = FileLock(folder / FILE)
+    lock, held = FileLock(folder / FILE), None
     try:
         lock.acquire(timeout=0)
+        held = known(folder / FILE)
     except Timeout as error:
         raise Held(
             f"{folder}: another run writes here, {_owner(folder)}: wait for it, or pass another --logs"
@@ -50,7 +53,7 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         started = datetime.now().astimezone().isoformat(timespec="seconds")
         replace_text(folder / OWNER, f"process {os.getpid()} on {platform.node()} since {started}")
-        yield
+        yield held
     finally:
         with suppress(RunError):  # what ended the run is told, not what stands there since
             remove(folder / OWNER)

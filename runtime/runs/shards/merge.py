@@ -16,6 +16,7 @@ from typing import Any
 from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.folder import Mode, RunLogs
 from of3.runtime.logs.items import key_of
+from of3.runtime.logs.known import Known
 from of3.runtime.logs.made import Run, Session
 from of3.runtime.logs.opening import is_there, remove
 from of3.runtime.logs.store import store_of
@@ -32,10 +33,10 @@ MOST_NAMED = 10  # shards in a message
 log = logging.getLogger(__name__)
 
 
-def merge(plan: Plan, anew: bool = False) -> None:
+def merge(plan: Plan, anew: bool = False, lock: Known | None = None) -> None:
     """Check every part, add its rows, bring them into order, write run.json and au_info.json.
 
-    anew: the tables hold nothing but these rows afterwards.
+    anew: the tables hold nothing but these rows afterwards.  lock: as of RunLogs.
     Raises RunError: a shard is missing, damaged, of another run, or does not balance.
     """
     logs, pinned = plan.folder.parent, _checked(plan)
@@ -51,7 +52,7 @@ def merge(plan: Plan, anew: bool = False) -> None:
     tasks = list(chain.from_iterable(chains(plan)))
     firsts, sessions, counts = _looked_at(plan, tasks, pinned.run)  # before any row is written
     remove(plan.folder / MERGED)
-    with RunLogs(logs, run, _mode(plan, pinned, anew)) as tables:
+    with RunLogs(logs, run, _mode(plan, pinned, anew), lock) as tables:
         plan.mark(MERGING)
         there = tables.parts(plan.token)
         for task, first in zip(tasks, firsts, strict=True):

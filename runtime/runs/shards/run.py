@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 def on_workers(options: Options, folder: Path) -> None:
     """The whole job, by a pool of workers.  folder, errors: as of `job.in_this_process`."""
-    with locked(folder), Interruption() as interruption, open_pool(options, interruption) as pool:
+    with locked(folder) as lock, Interruption() as interruption, open_pool(options, interruption) as pool:
         for plan in plans(options, folder, pool.size):
             _on_pool(plan, pool, range(plan.shards), interruption)
             interruption.check()
-            merge(plan)
+            merge(plan, lock=lock)
 
 
 def a_share(options: Options, folder: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_link_that_takes_a_folders_place_in_mid_run_leads_nowhere(tmp_path):
         inside.write("sub/a.tsv", "text")
         os.rename(tmp_path / "out" / "sub", tmp_path / "moved")
         (tmp_path / "out" / "sub").symlink_to(tmp_path / "elsewhere")
-        with pytest.raises(FileNotFoundError, match="sub was replaced while this run writes to it"):
+        with pytest.raises(FileNotFoundError, match="sub was replaced while this run wrote to it"):
             inside.write("sub/b.tsv", "text")
         inside.write("c.tsv", "text")
         with pytest.raises(RunError, match="sub: is a symbolic link, want a folder: move it away"):

@@ -184,6 +184,34 @@ def test_logs_removed_in_mid_run_are_one_error_and_not_made_again(run, out, capl
     assert not out.exists()
 
 
+@pytest.mark.parametrize("name", ["run.lock", "openface3.csv", "errors.tsv", "records.sqlite-journal"])
+def test_a_file_removed_in_mid_run_is_one_error_and_the_run_can_be_completed(
+    run, out, caplog, longer, files, name
+):
+    """Also the lock, whose absence lets a second run in, and the records' journal."""
+    assert run() == 0
+    want = files(out)
+    shutil.rmtree(out)
+    with disturbed(out, 3, lambda: (out / name).unlink()):
+        assert run("--batch", "1") == 1
+    assert f"cannot go on: [Errno 2] No such file or directory: '{out / name}'" in caplog.text
+    assert "--resume on goes on from there" in caplog.text
+    assert not json.loads((out / "run.json").read_text())["finished"]
+    assert run("--resume", "on") == 0
+    assert files(out) == want
+
+
+def test_a_table_cut_in_mid_run_is_one_error_and_the_run_can_be_completed(run, out, caplog, longer, files):
+    assert run() == 0
+    want = files(out)
+    shutil.rmtree(out)
+    with disturbed(out, 3, lambda: os.truncate(out / "openface3.csv", 200)):
+        assert run("--batch", "1") == 1
+    assert "openface3.csv was changed while this run wrote to it: got 200 bytes, want" in caplog.text
+    assert run("--resume", "on") == 0
+    assert files(out) == want
+
+
 def test_threads_that_die_end_the_run_loudly(run, out, caplog, longer):
     def kill_all():
         for thread in threading.enumerate():
