@@ -72,7 +72,7 @@ class Inside:
 
     The folder is made with the first file.  One temporary name serves all of them, so that a killed run leaves
     one at most; the next takes it away.  Two or three folders are held at a time: files come folder by folder.
-    What is replaced may be anything but a folder.
+    What is replaced or removed may be anything but a folder.
     """
 
     def __init__(self, folder: Path, temporary: Path | None = None):
@@ -126,8 +126,11 @@ class Inside:
             os.stat(place.at(base), dir_fd=place.handle, follow_symlinks=False)
         except FileNotFoundError:
             return
-        is_there(place.path / base)
-        os.unlink(place.at(base), dir_fd=place.handle)
+        try:
+            os.unlink(place.at(base), dir_fd=place.handle)
+        except OSError:
+            is_there(place.path / base)  # a folder, which is told
+            raise
 
     def sync(self) -> None:
         """Let what was written reach the disk: all at once, a sixth of what it costs file by file."""

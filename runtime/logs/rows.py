@@ -57,6 +57,7 @@ ERRORS = Layout("errors.tsv", ("path", "stage", "reason"), "\t")
 FULL = Layout("openface3_full.csv", tuple(FULL_COLUMNS), ",")
 BOXES = Layout("openface3_boxes.csv", tuple(BOX_COLUMNS), ",")
 TABLES = (ROWS, ERRORS, FULL, BOXES)
+OWN_FILES = (".tsv", ".landmarks.json", ".landmarks.pts")  # after a picture's stem
 TSV_COLUMNS = ["gaze_yaw", "gaze_pitch", "AU_vec", "emotion_logits"]
 
 

@@ -10,7 +10,7 @@ from of3.runtime.logs.folder import FOLDER, RunLogs
 from of3.runtime.logs.known import Known
 from of3.runtime.logs.made import Session as Made
 from of3.runtime.logs.opening import is_folder
-from of3.runtime.logs.writer import Writer, write_au_info
+from of3.runtime.logs.writer import Writer, obsolete_files, write_au_info
 from of3.runtime.options import Options
 from of3.runtime.runs.flags import mode_of, to_json
 from of3.runtime.runs.interruption import Interruption
@@ -49,10 +49,11 @@ def _analyse(
     run = session.run_of(session.calibration(folder / "au_info.json"))
     info = RunInfo(to_json(session.options), session.made_with(), listing.images, now())
     start_s = time.monotonic()
+    mode = mode_of(session.options)
     with (
-        RunLogs(folder, run, mode_of(session.options), lock) as logs,
+        RunLogs(folder, run, mode, lock) as logs,
         telling_what_is_written(logs),
-        Writer(folder, run.root, run.rows) as writer,
+        Writer(folder, run.root, run.rows, obsolete=obsolete_files(mode)) as writer,
     ):
         write_au_info(folder, run.au_info)
         info.write(folder)

@@ -12,7 +12,7 @@ from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.folder import check_identity
 from of3.runtime.logs.items import Item
 from of3.runtime.logs.made import Run
-from of3.runtime.logs.writer import Writer, write_au_info
+from of3.runtime.logs.writer import Writer, obsolete_files, write_au_info
 from of3.runtime.options import Options
 from of3.runtime.runs.flags import to_json
 from of3.runtime.runs.session import Session
@@ -89,7 +89,7 @@ class ShardSession:
 
 def writer_of(plan: Plan, run: Run) -> Writer:
     """Of per-image files, beside others that write theirs."""
-    return Writer(plan.folder.parent, plan.root, run.rows, plan.temporary("file"))
+    return Writer(plan.folder.parent, plan.root, run.rows, plan.temporary("file"), obsolete_files(plan.mode))
 
 
 def fail_picture(plan: Plan, task: Task, reason: str, made: Mapping[str, Any]) -> Counts:
@@ -99,6 +99,8 @@ def fail_picture(plan: Plan, task: Task, reason: str, made: Mapping[str, Any]) -
     assert pinned is not None
     failure, counts, part = Failure(item.path, "worker", reason), Counts(), Part(pinned.run)
     counts.count(failure)
+    with writer_of(plan, pinned.run) as writer:
+        writer.write(failure, item)
     part.add(failure, item)
     part.publish(plan, task, made, time.time(), time.time())
     return counts

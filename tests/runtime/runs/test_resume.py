@@ -135,6 +135,46 @@ def test_failed_pictures_are_repeated_when_asked(run, out, aligned):
     assert len(rows(out)) == 7
 
 
+def spoil(path, stamp):
+    """A picture that is none any more.  stamp: its file's times from now on."""
+    path.write_bytes(b"none")
+    os.utime(path, stamp)
+
+
+BY_MANY = ("--executor", "local", "--workers", "1")
+
+
+@pytest.mark.parametrize(
+    "again",
+    [("--resume", "on"), ("--override",), (), ("--retry_failed", "on"), (*BY_MANY, "--resume", "on")],
+)
+def test_a_picture_that_has_become_bad_keeps_no_file_of_its_own(run, out, aligned, again):
+    flags = ("--landmarks", "on", "--landmarks_fmt", "both")
+    assert run(*flags) == 0
+    names = sorted(str(path.relative_to(out)) for path in (out / "per_image").rglob("*.*"))
+    spoil(aligned / "face_0.png", (2, 2))
+    spoil(aligned / "sub" / "face_0.png", (2, 2))
+    assert run(*flags, *again) == 0
+    left = sorted(str(path.relative_to(out)) for path in (out / "per_image").rglob("*.*"))
+    assert left == [name for name in names if "face_0." not in name]
+    last = {row["path"]: row["success"] for row in rows(out)}
+    assert [path for path, success in last.items() if success == "0"] == [
+        str(aligned / name) for name in ("broken.jpg", "face_0.png", "sub/face_0.png")
+    ]
+
+
+@pytest.mark.parametrize("how", [(), BY_MANY])
+def test_a_run_that_starts_anew_keeps_no_files_that_it_does_not_write(run, out, how):
+    """And one that does not keeps them: its rows come after the others'."""
+    assert run("--landmarks", "on") == 0
+    (out / "per_image" / "face_9.landmarks.json").write_text("mine")
+    assert run() == 0
+    assert (out / "per_image" / "face_0.landmarks.json").exists()
+    assert run(*how, "--override") == 0
+    assert (out / "per_image" / "face_0.tsv").exists()
+    assert [path.name for path in (out / "per_image").rglob("*.json")] == ["face_9.landmarks.json"]
+
+
 @pytest.mark.parametrize(
     ("flags", "named"),
     [
@@ -192,7 +232,7 @@ def test_a_file_removed_in_mid_run_is_one_error_and_the_run_can_be_completed(
     assert run() == 0
     want = files(out)
     shutil.rmtree(out)
-    with disturbed(out, 3, lambda: (out / name).unlink()):
+    with disturbed(out, 3, (out / name).unlink):
         assert run("--batch", "1") == 1
     assert f"cannot go on: [Errno 2] No such file or directory: '{out / name}'" in caplog.text
     assert "--resume on goes on from there" in caplog.text
