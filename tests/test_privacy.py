@@ -1,4 +1,4 @@
-"""Nothing leaves the machine, and nothing is written below HOME, whatever runs.
+"""Nothing leaves the machine, and nothing stays below HOME or in the temporary folder, whatever runs.
 
 A preloaded library notes every look-up of a host and every connection, and lets none through.
 """
@@ -28,17 +28,23 @@ OF3 = "import sys; from of3.runtime.commands.cli import main; sys.exit(main(sys.
 
 @pytest.fixture
 def watched(preloaded, tmp_path):
-    """Run Python with a home of its own; what it left there and whom it looked for."""
+    """Run Python with a home and a temporary folder of its own; what it left there and whom it looked for."""
 
     def watched(*words, said=""):
         home, noted = tmp_path / "home", tmp_path / "noted"
-        home.mkdir()
+        (home / "tmp").mkdir(parents=True, exist_ok=True)
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ORT_", "HF_"))
         }
         done = subprocess.run(
             [sys.executable, *map(str, words)],
-            env={**kept, "HOME": str(home), "LD_PRELOAD": str(preloaded(SOURCE)), "LOOKUPS": str(noted)},
+            env={
+                **kept,
+                "HOME": str(home),
+                "TMPDIR": str(home / "tmp"),
+                "LD_PRELOAD": str(preloaded(SOURCE)),
+                "LOOKUPS": str(noted),
+            },
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -66,13 +72,39 @@ def test_a_pipeline_at_work(watched, bundle_folder):
 def test_a_run(watched, standin_root, tmp_path, flags):
     if "ray" in flags:
         pytest.importorskip("ray", reason="an extra")
+    before = clusters()
     where = ["--aligned", standin_root / "images", "--logs", tmp_path / "logs", "--of3_root", standin_root]
     found = watched("-c", OF3, "run", *where, "--device", "cpu", *flags.split(), said="failed 0")
     assert found == ([], [])
+    assert clusters() == before
+
+
+def clusters():
+    """Folders of a cluster, which are not below a temporary folder of a name as long as this test's."""
+    return sorted(Path("/tmp").glob("of3-ray-*")) + sorted(Path("/tmp/ray").glob("session_*"))
+
+
+def test_shares_and_what_is_made_of_them(watched, standin_root, tmp_path):
+    where = ["--aligned", standin_root / "images", "--logs", tmp_path / "logs", "--of3_root", standin_root]
+    for words in (["manifest", *where], ["run", *where, "--shard", "0/1"], ["merge", *where[2:4]]):
+        assert watched("-c", OF3, *words, *(["--device", "cpu"] if words[0] != "merge" else [])) == ([], [])
+    assert watched("-c", OF3, "render", tmp_path / "logs", said="written anew") == ([], [])
 
 
 def test_doctor_and_build(watched, bundle_copy):
     assert watched("-c", OF3, "doctor", "--bundle", bundle_copy, said="verdict") == ([], [])
+    pytest.importorskip("tensorrt_rtx", reason="what builds")
+    words = ["build", "--bundle", bundle_copy, "--compute_capability", "8.6", "--precision", "fp16"]
+    assert watched("-c", OF3, *words) == ([], [])
+    assert list(bundle_copy.rglob("*.plan"))
+
+
+def test_fetching_looks_for_the_server_it_is_told_and_no_other(watched, tmp_path):
+    pytest.importorskip("huggingface_hub", reason="an extra")
+    words = ["fetch-weights", "--of3_root", tmp_path / "root", "--accept_license"]
+    left, looked_for = watched("-c", OF3, *words, "--endpoint", "http://weights.example.org")
+    assert left == []
+    assert looked_for and {line.split()[1] for line in looked_for} == {"weights.example.org"}
 
 
 @pytest.mark.long

@@ -9,8 +9,9 @@ import secrets
 import signal
 import socket
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from of3.runtime.types import RunBroken, RunError
 INSTALL = "pip install 'of3[ray]'"
 OWN_STORE_BYTES = 256 << 20  # of a cluster of this run's own: nothing but the bundle goes through it
 CONNECT_WITHIN_S = 10.0
+LONGEST_TEMPORARY = 24  # characters; 65 and a name of ours come after it in a socket's, which ends at 107
 # Ray tells its makers even that it was told not to tell, and asks three clouds whether the machine is theirs:
 # its processes speak HTTP to a port of this machine where nobody listens.  (gRPC does not look at ALL_PROXY.)
 NOWHERE = {"RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9"}
@@ -65,6 +67,7 @@ class RayPool:
         self._options = options
         where = options.ray_address or os.environ.get("RAY_ADDRESS") or "local"
         self._ray = import_ray(is_own_cluster=where == "local")
+        self._own = ExitStack()  # what is there for a cluster of this run's own
         self._connect(where)
         interruption.arm()  # Ray has set handlers of its own
         machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
@@ -75,10 +78,13 @@ class RayPool:
             self._shipped = self._ray.put(bundle_files(options))
 
     def _connect(self, where: str) -> None:
-        own = {"include_dashboard": False, "object_store_memory": OWN_STORE_BYTES}
+        own: dict[str, Any] = {}
+        if where == "local":
+            folder = self._own.enter_context(session_folder())
+            own = {"include_dashboard": False, "object_store_memory": OWN_STORE_BYTES, "_temp_dir": folder}
         try:
             check_answers(where)
-            self._ray.init(where, logging_level="ERROR", **(own if where == "local" else {}))
+            self._ray.init(where, logging_level="ERROR", **own)
         except (OSError, ValueError, RuntimeError) as error:
             raise RunError(
                 f"--executor ray: {where}: {error}: start a cluster with `ray start --head` and pass its "
@@ -102,6 +108,16 @@ class RayPool:
 
     def __exit__(self, *_: object) -> None:
         self._ray.shutdown()
+        self._own.close()
+
+
+@contextmanager
+def session_folder() -> Iterator[str]:
+    """Where a cluster keeps its sockets, which must be short, and its logs; nothing of it stays."""
+    usual = tempfile.gettempdir()
+    short = usual if len(usual) <= LONGEST_TEMPORARY else "/tmp"  # noqa: S108 - with a name of our own
+    with tempfile.TemporaryDirectory(prefix="of3-ray-", dir=short, ignore_cleanup_errors=True) as folder:
+        yield folder
 
 
 def check_answers(where: str) -> None:
