@@ -26,6 +26,9 @@ BROKEN = (
     TypeError, ValueError,
 )  # fmt: skip
 LISTED = 6  # keys named per kind of problem
+FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+COUNTS = (torch.int64,)  # num_batches_tracked
+MAX_WEIGHT = 1e10  # the published detector's largest is 98221; the square of this is a number of float32 yet
 
 
 class BadWeights(Exception):
@@ -129,8 +132,8 @@ def _load(path: Path, head: bytes) -> Any:
     if head.startswith(b"PK"):
         if not zipfile.is_zipfile(path):
             raise Unreadable("truncated: the archive has no end, download it again")
-        if damaged := _damaged_member(path):
-            raise Unreadable(f"damaged: {damaged} fails its checksum, download it again")
+        if damaged := _damaged(path):
+            raise Unreadable(f"damaged: {damaged}, download it again")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of pickle protocols other than 2
@@ -143,10 +146,15 @@ def _load(path: Path, head: bytes) -> Any:
         raise Unreadable(f"truncated or damaged, download it again ({detail})") from error
 
 
-def _damaged_member(path: Path) -> str | None:
+def _damaged(path: Path) -> str:
+    """What is wrong with an archive, empty if nothing is; nothing of it is packed, or it would hold a bomb."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return archive.testzip()
+            size = sum(entry.file_size for entry in archive.infolist())
+            if size > path.stat().st_size:
+                return f"its members unpack to {size} bytes, more than it has"
+            failing = archive.testzip()
+            return f"{failing} fails its checksum" if failing else ""
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         return str(error)
 
@@ -190,7 +198,30 @@ def state_of(loaded: Any) -> dict[str, Tensor]:
     strange = [str(key) for key, value in loaded.items() if not isinstance(value, Tensor)]
     if strange:
         raise Unreadable(f"not a state dict: no tensor under {_some(strange)}")
-    return {str(key).removeprefix("module."): value for key, value in loaded.items()}
+    unlike = [f"{key} ({kind})" for key, value in loaded.items() if (kind := unlike_published(value))]
+    if unlike:
+        raise Unreadable(f"want dense tensors of numbers, as published, got {_some(unlike)}")
+    state = {str(key).removeprefix("module."): value for key, value in loaded.items()}
+    if len(state) < len(loaded):
+        names = [str(key).removeprefix("module.") for key in loaded]
+        raise Unreadable(f"with and without `module.`: {_some([key for key in state if names.count(key) > 1])}")
+    return state
+
+
+def unlike_published(tensor: Tensor) -> str:
+    """What keeps a tensor from being looked at number by number, empty if nothing does.
+
+    Looking is what takes for ever: 10^12 numbers may be views of one.
+    """
+    if tensor.is_nested or tensor.layout != torch.strided:
+        return "nested" if tensor.is_nested else str(tensor.layout).removeprefix("torch.")
+    if tensor.device.type != "cpu":
+        return f"on {tensor.device.type}"
+    if tensor.dtype not in FLOATS + COUNTS:
+        return str(tensor.dtype).removeprefix("torch.")
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        return f"{tensor.numel()} numbers made of fewer"
+    return ""
 
 
 def mismatches(state: Mapping[str, Tensor], module: nn.Module) -> list[str]:
@@ -209,13 +240,15 @@ def mismatches(state: Mapping[str, Tensor], module: nn.Module) -> list[str]:
         for key in shared
         if state[key].is_floating_point() != want[key].is_floating_point()
     ]
-    infinite = [key for key in shared if not state[key].isfinite().all()]
+    beyond = [key for key in shared if not (state[key].abs() <= MAX_WEIGHT).all()]  # NaN is not
+    negative = [key for key in shared if key.endswith("running_var") and (state[key] < 0).any()]
     named = {
         "missing keys": missing,
         "unknown keys": unknown,
         "wrong shapes": shapes,
         "wrong types": kinds,
-        "not finite": infinite,
+        f"not finite or beyond {MAX_WEIGHT:g}": beyond,
+        "negative variances": negative,
     }
     return [f"{kind}: {_some(keys)}" for kind, keys in named.items() if keys]
 

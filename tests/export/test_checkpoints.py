@@ -2,7 +2,10 @@ import hashlib
 import json
 import os
 import pickle
+import resource
 import shutil
+import time
+import zipfile
 
 import pytest
 import torch
@@ -144,8 +147,66 @@ def test_every_mismatch_is_listed_at_once(path, state):
     assert "missing keys: fpn.output1.0.weight" in said
     assert "unknown keys: fpn.extra" in said
     assert "wrong shapes: ssh1.conv3X3.0.weight got (1, 2) want (32, 64, 3, 3)" in said
-    assert "not finite: BboxHead.0.conv1x1.bias" in said
+    assert "not finite or beyond 1e+10: BboxHead.0.conv1x1.bias" in said
     assert "wrong types: BboxHead.1.conv1x1.bias got torch.int64 want torch.float32" in said
+
+
+KEY = "BboxHead.0.conv1x1.bias"
+UNLIKE = {
+    "sparse_coo": lambda: torch.zeros(8).to_sparse(),
+    "sparse_coo of 10^12": lambda: torch.sparse_coo_tensor(torch.zeros(1, 1).long(), torch.ones(1), (10**12,)),
+    "qint8": lambda: torch.quantize_per_tensor(torch.zeros(8), 0.1, 0, torch.qint8),
+    "float8_e4m3fn": lambda: torch.zeros(8).to(torch.float8_e4m3fn),
+    "float8_e5m2": lambda: torch.zeros(8).to(torch.float8_e5m2),
+    "int32": lambda: torch.zeros(8, dtype=torch.int32),
+    "uint16": lambda: torch.zeros(8, dtype=torch.uint16),
+    "bool": lambda: torch.zeros(8, dtype=torch.bool),
+    "complex64": lambda: torch.zeros(8, dtype=torch.complex64),
+    "on meta": lambda: torch.zeros(8, device="meta"),
+    "1000000000000 numbers made of fewer": lambda: torch.zeros(1).expand(10**12),
+    "1000000 numbers made of fewer": lambda: torch.zeros(1999).as_strided((1000, 1000), (1, 1)),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of kinds that are beta, or on their way out
+@pytest.mark.parametrize("kind", UNLIKE)
+def test_a_tensor_of_another_kind_is_said_by_key_and_not_looked_at(path, state, kind):
+    torch.save(state | {KEY: UNLIKE[kind]()}, path)
+    before_s, before_kb = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    said = problems(path)
+    assert f"got {KEY} ({kind.split(' of 10')[0]})" in said
+    assert time.monotonic() - before_s < 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 200_000
+
+
+@pytest.mark.parametrize("kind", ["float64", "float16", "bfloat16"])
+def test_other_widths_of_floats_are_taken(path, state, kind):
+    torch.save(state | {KEY: state[KEY].to(getattr(torch, kind))}, path)
+    load_all({path: RetinaFace()})
+
+
+@pytest.mark.parametrize("value", [3e38, -3e38, float("nan"), float("inf"), 1e300])
+def test_a_weight_that_cannot_be_is_said_by_key(path, state, value):
+    torch.save(state | {KEY: torch.full((8,), value, dtype=torch.float64)}, path)
+    assert f"not finite or beyond 1e+10: {KEY}" in problems(path)
+
+
+def test_a_negative_variance_is_said_by_key(path, state):
+    key = next(key for key in state if key.endswith("running_var"))
+    torch.save(state | {key: -state[key]}, path)
+    assert f"negative variances: {key}" in problems(path)
+
+
+def test_a_key_that_stands_twice_is_said(path, state):
+    torch.save({**state, f"module.{KEY}": state[KEY]}, path)
+    assert f"with and without `module.`: {KEY}" in problems(path)
+
+
+def test_an_archive_that_unpacks_to_more_than_it_has_is_not_unpacked(path, state):
+    torch.save(state, path)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb", bytes(50_000_000))
+    assert "more than it has" in problems(path)
 
 
 def test_problems_of_all_files_come_in_one_error(tmp_path):
