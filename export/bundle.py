@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
@@ -19,6 +18,7 @@ from of3.export.drift import Changed, Drift, document
 from of3.export.gaze import UNDETERMINED, GazeOrder
 from of3.export.models import LABELS, Model
 from of3.export.verify import Difference
+from of3.export.workplace import REPLACED, workplace
 
 TOOLS = ("of3", "torch", "onnx", "onnxscript", "onnxruntime", "numpy")
 
@@ -45,18 +45,15 @@ def write_bundle(folder: Path, fill: Callable[[Path], None]) -> None:
     When `fill` raises or the process dies, `folder` is as it was.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-    try:
+    with workplace(folder) as temporary:
         fill(temporary)
-        temporary.chmod(0o755)  # mkdtemp makes it private
+        temporary.chmod(0o755)  # it was made private
         _put(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _put(temporary: Path, folder: Path) -> None:
     """Rename, keeping the old folder until the new one stands."""
-    old = temporary.with_suffix(".old")
+    old = temporary.with_suffix(REPLACED)
     if folder.exists():
         folder.rename(old)
     try:

@@ -1,0 +1,79 @@
+"""The folder that an export writes in, beside its bundle: held while it lives, cleared when it was killed."""
+
+import fcntl
+import logging
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+UNFINISHED, REPLACED = ".tmp", ".old"  # a bundle in the making, and the one it takes the place of
+
+
+@contextmanager
+def workplace(folder: Path) -> Iterator[Path]:
+    """A new folder beside `folder`, gone at the end.  What killed exports left there is taken away first.
+
+    Which those are the system says: a living process holds a lock on its folder, which ends with it.  Where
+    the file system has no locks, nothing is taken away.
+    """
+    with _opened(folder.parent) as beside:
+        _lock(beside, fcntl.LOCK_EX)  # nobody else clears between the making of a folder and its lock
+        _clear(folder)
+        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=UNFINISHED, dir=folder.parent))
+        mine = os.open(made, os.O_RDONLY)
+        _lock(mine, fcntl.LOCK_EX)
+    try:
+        yield made
+    finally:
+        os.close(mine)
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _clear(folder: Path) -> None:
+    """Folders by the names that `workplace` gives; a replaced bundle only once another stands in its place."""
+    found = sorted(folder.parent.iterdir())  # before it is looked whether a bundle stands
+    endings = (UNFINISHED, REPLACED) if folder.exists() else (UNFINISHED,)
+    ours = re.compile(rf"\.{re.escape(folder.name)}\.\w{{8}}")  # tempfile's eight
+    for path in found:
+        if (
+            path.suffix in endings
+            and ours.fullmatch(path.stem)
+            and path.is_dir()
+            and not path.is_symlink()
+            and _is_left(path)
+        ):
+            shutil.rmtree(path, ignore_errors=True)
+            log.info("removed %s, which an export that was killed left", path)
+
+
+def _is_left(folder: Path) -> bool:
+    """Whether it is a folder that no living process holds."""
+    if folder.is_symlink():
+        return False
+    with suppress(OSError), _opened(folder) as handle:
+        return folder.is_dir() and _lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return False
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    handle = os.open(folder, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, how: int) -> bool:
+    """Whether it was to be had; it ends when the handle is closed, however the process ends."""
+    try:
+        fcntl.flock(handle, how)
+    except OSError:  # another holds it, or there are no locks here
+        return False
+    return True
