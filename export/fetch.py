@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from of3.export.published import PUBLISHED, REPOSITORY, TERMS, PublishedFile
 from of3.runtime.runs.console import log_to_stderr
@@ -15,6 +16,7 @@ from of3.runtime.runs.console import log_to_stderr
 log = logging.getLogger(__name__)
 
 PARTS = ".fetch"  # beside the weights: what is there of files that are not whole
+ANSWERS_WITHIN_S = 5.0
 INSTALL = "pip install 'of3[fetch]'"
 LANDMARKS = {"98": ("Landmark_98.pkl",), "68": ("Landmark_68.pkl",), "none": ()}
 
@@ -34,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
         log.error("%s: fetching needs %s", error, INSTALL)
         return 2
     log.debug("huggingface_hub %s", huggingface_hub.__version__)
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it says each retry in two lines, twice
     if not given.accept_license and not _is_accepted():
         log.error("nothing fetched: the licence was not accepted (--accept_license accepts it)")
         return 2
@@ -82,6 +85,7 @@ def fetch(weights: Path, wanted: Mapping[str, PublishedFile], endpoint: str | No
             _check(path, published, "move it away if it may be replaced")
             log.info("%s is there", path)
             continue
+        _reach(name, endpoint)
         part = _download(weights / PARTS, name, endpoint)
         try:
             _check(part, published, "deleted; fetch again, and if it comes again tell the publisher")
@@ -91,6 +95,23 @@ def fetch(weights: Path, wanted: Mapping[str, PublishedFile], endpoint: str | No
         part.replace(path)
         log.info("%s, %d bytes, sha256 as published", path, path.stat().st_size)
     shutil.rmtree(weights / PARTS, ignore_errors=True)
+
+
+def _reach(name: str, endpoint: str | None) -> None:
+    """Raise FetchFailed where no server answers; the download itself would try for half a minute."""
+    from huggingface_hub import errors, get_hf_file_metadata, hf_hub_url
+
+    url = hf_hub_url(REPOSITORY, name, endpoint=endpoint)
+    broken = errors.HTTPError  # type: ignore[attr-defined]  # of the HTTP library this version is built on
+    try:
+        get_hf_file_metadata(url, timeout=ANSWERS_WITHIN_S)
+    except (errors.HfHubHTTPError, errors.FileMetadataError):
+        return  # it has answered, and the download says what
+    except (OSError, ValueError, broken) as error:
+        raise FetchFailed(
+            f"{name}: no answer from {urlsplit(url).netloc} ({error}): look at the connection or the proxy "
+            "(HTTPS_PROXY), or pass a mirror as --endpoint URL"
+        ) from error
 
 
 def _download(folder: Path, name: str, endpoint: str | None) -> Path:

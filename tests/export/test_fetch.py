@@ -3,7 +3,10 @@
 import hashlib
 import http.server
 import socket
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
@@ -164,3 +167,25 @@ def test_the_licence_is_shown_and_must_be_accepted(hub, tmp_path, capsys, monkey
         "Landmark_98.pkl",
         "MTL_backbone.pth",
     ]
+
+
+@pytest.fixture(params=["nobody listens", "nobody answers", "no such name"])
+def nowhere(request):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        if request.param == "nobody answers":
+            taken.listen()
+        yield "nothing.invalid" if request.param == "no such name" else f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+def test_offline_is_one_sentence_within_seconds(nowhere, tmp_path):
+    """In a process of its own, so that what the library itself writes is seen."""
+    start = "import sys; from of3.export.fetch import main; sys.exit(main(sys.argv[1:]))"
+    flags = ["--of3_root", tmp_path, "--accept_license", "--endpoint", f"http://{nowhere}"]
+    started_s = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", start, *flags], capture_output=True, text=True, check=False)
+    assert time.monotonic() - started_s < 15
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"of3: Alignment_RetinaFace.pth: no answer from {nowhere}")
+    assert "--endpoint" in line
