@@ -1,6 +1,8 @@
 """What is installed to run engines with, and what of it gets in its own way."""
 
 import platform
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
@@ -9,9 +11,18 @@ from of3.engines.base import EngineUnavailable
 from of3.engines.trt import libraries
 from of3.engines.trt.plan_file import cuda_major_of
 
+# Four distributions of one module, cv2: the last that was installed has written over the others' files, and one
+# that is uninstalled takes the others' files with it.
+OPENCV = (
+    "opencv-python",
+    "opencv-python-headless",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+)
+OPENCV_REMEDY = f"pip uninstall -y {' '.join(OPENCV)}, then pip install opencv-python-headless"
 PACKAGES = (
     "numpy",
-    "opencv-python-headless",
+    *OPENCV,
     "onnxruntime",
     "onnxruntime-gpu",
     "tensorrt",
@@ -22,20 +33,46 @@ PACKAGES = (
 
 
 def packages() -> dict[str, str]:
-    """Versions of the packages that matter here and are installed."""
+    """Versions of the packages that matter here and are installed, and of the OpenCV that is imported."""
     found = {"of3": version("of3"), "python": platform.python_version()}
     for name in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
+    with suppress(ImportError):
+        found["cv2"] = opencv_version()
     return found
+
+
+def opencv_version() -> str:
+    """Of the OpenCV that is imported.  Raises ImportError with the remedy: none is there, or not all of it."""
+    try:
+        import cv2
+    except ImportError as error:
+        raise ImportError(f"OpenCV cannot be imported ({error}): {OPENCV_REMEDY}") from error
+    # Of a module whose files are gone a folder may stay, which Python imports as a namespace of nothing.
+    if not hasattr(cv2, "imdecode"):
+        raise ImportError(f"OpenCV is not whole, cv2 has no imdecode (after an uninstall?): {OPENCV_REMEDY}")
+    return str(cv2.__version__)
+
+
+def _opencv_conflicts(installed: Mapping[str, str]) -> Iterator[str]:
+    several = [f"{name} {installed[name]}" for name in OPENCV if name in installed]
+    try:
+        imported = opencv_version()
+    except ImportError as error:
+        yield str(error)
+        return
+    if len(several) > 1:
+        said = f"{' and '.join(several)} are installed and overwrite each other's files"
+        yield f"{said}, imported is OpenCV {imported}: {OPENCV_REMEDY}"
+    elif several and imported.split("-")[0] not in several[0]:  # another's files are in its place
+        yield f"{several[0]} is installed, imported is OpenCV {imported}: {OPENCV_REMEDY}"
 
 
 def conflicts() -> list[str]:
     """Installations that break each other, each with its remedy."""
     installed = packages()
-    said = []
+    said = list(_opencv_conflicts(installed))
     if "onnxruntime" in installed and "onnxruntime-gpu" in installed:
         said.append(
             "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files: "

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from of3.engines import machine
 from of3.engines.base import EngineUnavailable
 from of3.engines.registry import PRECISIONS
 from of3.runtime.commands.arguments import precisions
@@ -50,6 +51,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def main(argv: Sequence[str]) -> int:
     log_to_stderr()
     options = parse(argv)
+    try:
+        machine.opencv_version()
+    except ImportError as error:
+        log.error("%s", error)
+        return 2
     try:
         import onnx
         import onnxscript

@@ -60,6 +60,7 @@ def main(argv: Sequence[str]) -> int:
     except BundleError as error:
         _say("bundle", f"{error}")
         is_well = False
+    is_well = is_well and "cv2" in machine.packages()  # whatever the engines do
     _say("verdict", f"{preferred.name}, the preferred engine, {'runs' if is_well else 'DOES NOT RUN'}")
     return 0 if is_well else 1
 

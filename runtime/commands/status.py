@@ -21,6 +21,9 @@ def status_of(step: Callable[[], None], goes_on: str = "") -> int:
         said = f"out of memory: {error}".removesuffix(": ")
         log.error("%s: give it more (ulimit -v, the container's limit), or pass a smaller --batch", said)
         return 1
+    except ImportError as error:
+        log.error("%s", error)
+        return 2
 
 
 def _status_of(step: Callable[[], None], goes_on: str) -> int:

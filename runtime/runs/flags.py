@@ -35,6 +35,7 @@ def identity_of(flags: Mapping[str, Any], bundle_sha256: str) -> dict[str, Any]:
     """What makes the rows but for the AU order: a run of another identity may not go on with this one."""
     return {
         "of3": machine.packages()["of3"],
+        "opencv": machine.opencv_version(),  # other decoders and warps, other pixels
         "bundle": bundle_sha256,
         "flags": {name: value for name, value in flags.items() if FLAGS[name].matters},
     }

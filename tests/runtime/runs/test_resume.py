@@ -12,8 +12,10 @@ import threading
 import time
 from contextlib import contextmanager
 
+import cv2
 import pytest
 
+from of3.engines import machine
 from of3.runtime.logs import folder as folders
 
 
@@ -190,6 +192,13 @@ def test_other_flags_are_refused_by_name_unless_overridden(run, out, caplog, fla
     assert files(out) == before
     assert run("--resume", "on", "--override", *flags) == 0
     assert len(rows(out)) == 6
+
+
+def test_another_opencv_is_refused_by_name(run, out, caplog, monkeypatch):
+    run()
+    monkeypatch.setattr(machine, "opencv_version", lambda: "4.12.0")
+    assert run("--resume", "on") == 2
+    assert f"opencv was {cv2.__version__}, is 4.12.0" in caplog.text
 
 
 def test_another_bundle_is_refused(run, out, caplog, bundle_copy):
