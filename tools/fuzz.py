@@ -1,7 +1,7 @@
 """Mutated files through everything that reads files, seeded: 0 crashes, 0 hangs, or exit 1.
 
 Pictures go through the whole of `of3 run`, a thousand a process; bundle manifests, plans' sidecars, model files
-and checkpoints through what reads them.
+and checkpoints through what reads them; bundles of other values through a run.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from of3.engines.trt import plan_file as plan
 from of3.export.checkpoints import Unreadable, read_state
 from of3.export.pictures import draw_face
 from tools.bench.command import of3_run
+from tools.fuzz_bundle import bundles
 
 CHUNK = 1000
 HANGS_AFTER_S = 600
@@ -176,6 +177,7 @@ def main() -> int:
     made.add_argument("--pictures", type=int, default=20_000)
     made.add_argument("--manifests", type=int, default=20_000)
     made.add_argument("--checkpoints", type=int, default=2_000)
+    made.add_argument("--bundles", type=int, default=5_000)
     made.add_argument("--seed", type=int, default=0)
     given = made.parse_args()
     chance = random.Random(given.seed)
@@ -183,6 +185,7 @@ def main() -> int:
         *pictures(given.of3_root, given.pictures, chance),
         *read_in_turn(manifest_readers, given.of3_root, given.manifests, chance),
         *read_in_turn(checkpoint_readers, given.of3_root, given.checkpoints, chance),
+        *bundles(given.of3_root, given.bundles, chance),
     ]
     for problem in problems:
         print(f"FOUND: {problem}")
