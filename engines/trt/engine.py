@@ -36,6 +36,16 @@ def same_ends(found: Sequence[TensorCard], written: Sequence[TensorCard]) -> boo
     )
 
 
+def ends_of(card: ModelCard) -> tuple[TensorCard, ...]:
+    """The ends that a plan of this model has; the graphs of every precision begin and end in float32."""
+    named = [(card.input.name, True, card.input.shape)]
+    named += [(output.name, False, output.shape) for output in card.outputs]
+    return tuple(
+        TensorCard(name, is_input, "FLOAT", tuple(side if isinstance(side, int) else -1 for side in shape))
+        for name, is_input, shape in named
+    )
+
+
 def _same(a: TensorCard, b: TensorCard) -> bool:
     is_alike = (a.is_input, a.dtype, len(a.shape)) == (b.is_input, b.dtype, len(b.shape))
     return is_alike and all(x == y or -1 in (x, y) for x, y in zip(a.shape, b.shape, strict=True))
@@ -188,6 +198,9 @@ def _choose(
             continue
         wanted = wanted_here(card, precision, tf32, found.library, gpu)
         reasons = list(plan_file.misfits(found, wanted))
+        ranks = {len(shape) for shape in found.profile.values()}
+        if not same_ends(found.tensors, ends_of(card)) or ranks != {len(card.input.shape)}:
+            reasons.append("its inputs and outputs are not those of bundle.json")
         if not reasons:
             return sidecar, found
         refused.append(f"{sidecar.parent.name}: {', '.join(reasons)}")

@@ -25,6 +25,8 @@ REVISION = 1
 ANY_GPU = "any"  # built for compute capabilities, without a GPU at hand
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 MAX_SIDECAR_BYTES = 1 << 20
+MAX_PLAN_BYTES = 4 << 30
+MAX_SIDE = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,28 +121,31 @@ def _card(plan: Field) -> PlanCard:
         tf32=plan["tf32"].of(bool),
         library=plan["library"].of(str),
         version=plan["version"].of(str),
-        cuda_major=plan["cuda_major"].of(int),
+        cuda_major=plan["cuda_major"].whole(0, MAX_SIDE),
         gpu=plan["gpu"].of(str),
         compute_capabilities=tuple(value.of(str) for value in plan["compute_capabilities"].each()),
         system=plan["system"].of(str),
-        profile={name: _sides(plan["profile"][name]) for name in ("min", "opt", "max")},
+        profile={name: _sides(plan["profile"][name], 1) for name in ("min", "opt", "max")},
         tensors=tuple(
             TensorCard(
                 name=tensor["name"].of(str),
                 is_input=tensor["is_input"].of(bool),
                 dtype=tensor["dtype"].of(str),
-                shape=_sides(tensor["shape"]),
+                shape=_sides(tensor["shape"], -1),
             )
             for tensor in plan["tensors"].each()
         ),
         source_sha256=plan["source_sha256"].of(str),
         plan_sha256=plan["plan_sha256"].of(str),
-        plan_bytes=plan["plan_bytes"].of(int),
+        plan_bytes=plan["plan_bytes"].whole(1, MAX_PLAN_BYTES),
     )
 
 
-def _sides(field: Field) -> tuple[int, ...]:
-    return tuple(side.of(int) for side in field.each())
+def _sides(field: Field, least: int) -> tuple[int, ...]:
+    sides = tuple(side.whole(least, MAX_SIDE) for side in field.each())
+    if not sides:
+        raise field.refused("one side at least")
+    return sides
 
 
 def sidecar_text(card: PlanCard) -> str:

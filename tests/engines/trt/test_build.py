@@ -59,6 +59,7 @@ def test_every_network_builds_for_every_gpu_generation_at_once(bundle, model, pr
         output.name for output in bundle.model(model).outputs
     }
     assert {tensor.dtype for tensor in card.tensors} == {"FLOAT"}
+    assert trt.same_ends(card.tensors, trt.ends_of(bundle.model(card.model)))
 
 
 @pytest.mark.parametrize("model", MODELS)

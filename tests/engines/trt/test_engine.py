@@ -180,6 +180,13 @@ def test_ends_are_compared_by_name_type_and_shape():
     assert not trt.same_ends(ends(), ends()[:1])
 
 
+def test_the_ends_of_a_plan_are_those_of_the_card(bundle_folder):
+    found = trt.ends_of(read_bundle(bundle_folder).model("detector"))
+    assert found[0] == TensorCard("image", True, "FLOAT", (-1, 3, -1, -1))
+    assert found[1] == TensorCard("loc", False, "FLOAT", (-1, -1, 4))
+    assert [end.name for end in found] == ["image", "loc", "conf", "landms"]
+
+
 @pytest.mark.skipif(host.has_nvidia_device(), reason="this machine has a GPU")
 def test_without_a_library_or_a_gpu_the_remedy_is_named(bundle_folder):
     said = "no NVIDIA GPU here" if libraries.installed() else r"of3\[rtx\]"

@@ -180,3 +180,28 @@ def test_a_sidecar_with_a_wrong_field_is_refused_by_name(sidecar, field, value):
     sidecar.write_text(json.dumps(document))
     with pytest.raises(EngineUnavailable, match=field):
         plan.read_card(sidecar)
+
+
+@pytest.mark.parametrize(
+    ("way", "value"),
+    [
+        (("plan_bytes",), 10**300),
+        (("plan_bytes",), True),
+        (("plan_bytes",), -1),
+        (("cuda_major",), True),
+        (("profile", "min"), [0, 3, 32, 32]),
+        (("profile", "max"), [10**300, 3, 32, 32]),
+        (("profile", "opt"), []),
+        (("tensors", 0, "shape"), [-2, 3, 8, 8]),
+        (("tensors", 0, "shape"), [True, 3, 8, 8]),
+    ],
+)
+def test_a_number_that_no_build_writes_is_refused_by_name(sidecar, way, value):
+    document = json.loads(sidecar.read_text())
+    at = document["plan"]
+    for name in way[:-1]:
+        at = at[name]
+    at[way[-1]] = value
+    sidecar.write_text(json.dumps(document))
+    with pytest.raises(EngineUnavailable, match=way[0]):
+        plan.read_card(sidecar)
