@@ -1,10 +1,13 @@
 """Signals that end a run once what is under way is written."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
 
@@ -31,9 +34,11 @@ class Interruption:
         self._signals = signals
         self._number = 0
         self._before: dict[int, Any] = {}
+        self._watch: Watch | None = None
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
+            self._watch = Watch(self._signals)
             self._before = {number: signal.signal(number, self._handle) for number in self._signals}
         return self
 
@@ -44,7 +49,7 @@ class Interruption:
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if self._number:
-            raise SystemExit(128 + number)
+            end_now(number)
         self.note(number)
 
     def note(self, number: int) -> None:
@@ -75,6 +80,44 @@ class Interruption:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self._watch is not None:
+            self._watch.close()
+
+
+class Watch:
+    """A thread that sees every signal at once, and ends the process at the second.
+
+    Handlers wait until the main thread is back in Python, which one in an endless kernel never is.
+    """
+
+    def __init__(self, signals: Sequence[int]):
+        self._signals = signals
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._writing, False)
+        self._before = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        self._thread = threading.Thread(target=self._look, name="of3-signals", daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        seen = 0
+        while came := os.read(self._reading, 1):
+            seen += came[0] in self._signals
+            if seen == 2:
+                end_now(came[0])
+
+    def close(self) -> None:
+        signal.set_wakeup_fd(self._before)
+        os.close(self._writing)
+        self._thread.join()
+        os.close(self._reading)
+
+
+def end_now(number: int) -> NoReturn:
+    """End the process where it is: an exit of Python's would wait for its threads, whatever they are in."""
+    with suppress(OSError):
+        if sys.stderr.isatty():
+            os.write(sys.stderr.fileno(), b"\n")  # behind a progress bar
+    os._exit(128 + number)
 
 
 class Unwinding(Interruption):
