@@ -9,6 +9,7 @@ from typing import Any
 from of3.engines.registry import PRECISIONS
 
 ON = {"on", "1", "true", "yes", "y"}
+MOST_SHARES = 100_000  # one that has no shard to do is idle; so many processes nobody has
 OFF = {"off", "0", "false", "no", "n"}
 
 
@@ -67,6 +68,8 @@ def share(text: str) -> tuple[int, int]:
     if not found or not 0 <= int(found[1]) <= int(found[2]) or int(found[2]) == 0:
         raise argparse.ArgumentTypeError(f"got {text!r}, want i/n with i from 0 to n-1, or from 1 to n")
     part, of = int(found[1]), int(found[2])
+    if of > MOST_SHARES:
+        raise argparse.ArgumentTypeError(f"got {of} shares, want at most {MOST_SHARES}")
     return part % of, of
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from of3.runtime.logs.files import fsync, fsync_folder, write_all
 from of3.runtime.logs.known import Known, known
 from of3.runtime.logs.opening import NEW, SAFE, is_folder, is_there, remove
+from of3.runtime.types import RunError
 
 HAS_HANDLES = {os.open, os.mkdir, os.rename, os.unlink, os.stat} <= os.supports_dir_fd
 FOLDER = os.O_RDONLY | SAFE | getattr(os, "O_DIRECTORY", 0)
@@ -166,6 +167,8 @@ class Inside:
             return self._last[1]
         place = self._opened(step)
         for part in filter(None, below.split(os.sep)):
+            if part == os.pardir:  # as the plan of a run by many may say, whoever wrote it
+                raise RunError(f"{self._folder / below}: leads out of {self._folder}: nothing is written there")
             try:
                 inner = step(place, part)
             finally:

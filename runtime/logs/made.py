@@ -45,9 +45,27 @@ class Session:
 
 
 def run_of(text: str) -> Run:
-    """What `Run.to_json` gave."""
+    """What `Run.to_json` gave.  Raises ValueError, TypeError, KeyError, AttributeError or RecursionError."""
     fields = json.loads(text)
     names = fields["names"]
     aus = {int(unit): output for unit, output in names["aus"].items()}
     known = OutputNames(tuple(names["emotions"]), tuple(names["gaze"]), aus)
-    return Run(**{**fields, "rows": RowOptions(**fields["rows"]), "names": known})
+    run = Run(**{**fields, "rows": RowOptions(**fields["rows"]), "names": known})
+    _check(run)
+    return run
+
+
+def _check(run: Run) -> None:
+    """Raise ValueError unless every field is of its type."""
+    texts = (run.root, run.rows.landmarks_fmt, *run.names.emotions, *run.names.gaze)
+    numbers = (run.rows.th_smile, run.rows.th_mouth)
+    counts = (run.rows.csv_emotion_topk, *run.names.aus.values())
+    switches = (run.rows.per_image, run.rows.extra_csv)
+    if not (
+        all(type(each) is dict for each in (run.identity, run.au_info))
+        and all(type(each) is str for each in texts)
+        and all(type(each) in (int, float) for each in numbers)
+        and all(type(each) is int and each >= 0 for each in counts)
+        and all(type(each) is bool for each in switches)
+    ):
+        raise ValueError("not what a run is made with")

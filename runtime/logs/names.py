@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 VARIATION_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
+STEMS = 4  # of a picture
 MAX_STEM_BYTES = 200  # 255 less the longest suffix and a temporary name
 
 

@@ -18,6 +18,7 @@ KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
 }
+TEXT_BYTES = 16 << 20  # of what is read at once; the largest that are written have some kilobytes
 # Of each, what the platform has: no links, no waiting for who else may open a pipe.
 SAFE = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC"))
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE
@@ -42,10 +43,18 @@ def reading(path: Path) -> BufferedReader:
     return os.fdopen(open_file(path), "rb")
 
 
-def read_text(path: Path) -> str:
-    """All of a file.  Raises RunError, OSError, UnicodeDecodeError."""
+def read_bytes(path: Path, most: int) -> bytes:
+    """All of a file.  Raises RunError: it is something else, or has more than `most` bytes; OSError."""
     with reading(path) as file:
-        return file.read().decode("utf-8")
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise RunError(f"{path}: got {size} bytes, want at most {most}: move it away")
+        return file.read()
+
+
+def read_text(path: Path) -> str:
+    """The same as text.  Raises also UnicodeDecodeError."""
+    return read_bytes(path, TEXT_BYTES).decode("utf-8")
 
 
 def new_file(path: Path) -> int:

@@ -31,6 +31,21 @@ def from_json(flags: Mapping[str, Any]) -> Options:
     return Options(**values)
 
 
+def check_json(flags: Mapping[str, Any]) -> None:
+    """Raise ValueError unless they are what `to_json` gives, each of its type."""
+    kinds: Mapping[str, tuple[type, ...]] = {
+        **dict.fromkeys(("on_off", "present"), (bool,)),
+        **dict.fromkeys(("count", "count_or_auto"), (int,)),
+        **dict.fromkeys(("number", "positive"), (int, float)),
+        "share": (list, tuple, type(None)),
+    }
+    if flags.keys() != FLAGS.keys():
+        raise ValueError(f"got flags {', '.join(flags)}, want {', '.join(FLAGS)}")
+    for name, value in flags.items():
+        if type(value) not in kinds.get(FLAGS[name].parse, (str,)):
+            raise ValueError(f"{name}: got {value!r}")
+
+
 def identity_of(flags: Mapping[str, Any], bundle_sha256: str) -> dict[str, Any]:
     """What makes the rows but for the AU order: a run of another identity may not go on with this one."""
     return {

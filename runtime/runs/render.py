@@ -84,7 +84,7 @@ def _render_files(store: Store, folder: Path, before: Mapping[int, Run], runs: M
 
 def _note_flags(path: Path, changes: Mapping[str, Any]) -> None:
     """In run.json, where there is one."""
-    with suppress(OSError, ValueError, KeyError, AttributeError):
+    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         document = json.loads(read_text(path))
         document["flags"].update(changes)
         replace_text(path, json.dumps(document, indent=2) + "\n")

@@ -10,16 +10,18 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
 from pathlib import Path
 
 from of3.runtime.logs.files import synced
 from of3.runtime.logs.items import Item, Stamp, beginning_of
-from of3.runtime.logs.opening import reading
+from of3.runtime.logs.names import STEMS
+from of3.runtime.logs.opening import reading, size_of
 from of3.runtime.types import RunError
 
 FILE, INDEX = "manifest.tsv", "shards.tsv"
 COLUMNS = b"shard\tsize\tmtime_ns\tplace\tpath\n"
+LINE_BYTES = 64 << 10  # at most; a path has some 4 KB, with all of it escaped twice that
 INDEX_LINE = "{:020d}\t{:010d}\t{}\n"
 INDEX_LINE_BYTES = len(INDEX_LINE.format(0, 0, "0" * 64))
 
@@ -59,21 +61,38 @@ def read_shard(folder: Path, root: str, shard: int) -> list[Item]:
     """The pictures of a shard, in order.  Raises RunError: they are not those the index says."""
     with reading(folder / INDEX) as index:
         index.seek(shard * INDEX_LINE_BYTES)
-        start, count, want = index.read(INDEX_LINE_BYTES).decode().split()
-    with reading(folder / FILE) as manifest:
-        manifest.seek(int(start))
-        lines = [manifest.readline() for _ in range(int(count))]
-    if hashlib.sha256(b"".join(lines)).hexdigest() != want:
-        raise RunError(
-            f"{folder / FILE}: shard {shard} was changed: make it anew with `of3 manifest --override`"
-        )
+        entry = re.fullmatch(rb"(\d{20})\t(\d{10})\t([0-9a-f]{64})\n", index.read(INDEX_LINE_BYTES))
+    if not entry:
+        raise _changed(folder / INDEX, shard)
+    lines = _lines(folder / FILE, int(entry[1]), int(entry[2]))
+    if hashlib.sha256(b"".join(lines)).hexdigest().encode() != entry[3]:
+        raise _changed(folder / FILE, shard)
     beginning = beginning_of(root)
-    return [_item(line, beginning) for line in lines]
+    try:
+        return [_item(line, beginning) for line in lines]
+    except ValueError as error:
+        raise _changed(folder / FILE, shard) from error
+
+
+def _lines(path: Path, start: int, count: int) -> list[bytes]:
+    """So many of a file's from a place on, or those that there are."""
+    with reading(path) as file:
+        file.seek(min(start, size_of(path)))
+        found = (file.readline(LINE_BYTES) for _ in range(count))
+        return list(takewhile(lambda line: line.endswith(b"\n"), found))
+
+
+def _changed(path: Path, shard: int) -> RunError:
+    return RunError(f"{path}: shard {shard} was changed: make it anew with `of3 manifest --override`")
 
 
 def _item(line: bytes, beginning: str) -> Item:
+    """Raises ValueError."""
     _, size, mtime_ns, place, path = line[:-1].split(b"\t", 4)
-    return Item(beginning + plain(path), Stamp(int(size), int(mtime_ns)), int(place))
+    relative = plain(path)
+    if os.path.isabs(relative) or os.pardir in relative.split(os.sep) or not 0 <= int(place) < STEMS:
+        raise ValueError(f"{relative}: not below the folder of pictures")
+    return Item(beginning + relative, Stamp(int(size), int(mtime_ns)), int(place))
 
 
 def index_sha256(folder: Path) -> str:

@@ -24,6 +24,7 @@ from of3.runtime.logs.writer import write_au_info
 from of3.runtime.runs.messages import after, tell
 from of3.runtime.runs.runinfo import RunInfo
 from of3.runtime.runs.shards import manifest
+from of3.runtime.runs.shards.document import MALFORMED
 from of3.runtime.runs.shards.plan import MERGED, MERGING, Pinned, Plan, clear
 from of3.runtime.runs.shards.results import Task, chains, done_path, read_part, todo
 from of3.runtime.types import RunError
@@ -100,21 +101,31 @@ def _looked_at(plan: Plan, tasks: Sequence[Task], run: Run) -> tuple[list[bytes]
     """
     last, firsts, made, counts = b"", list[bytes](), list[Session](), Counts()
     for task in tasks:
-        items = plan.items(task.shard)[task.first : task.last]
-        with store_of(read_part(plan, task), done_path(plan, task)) as part:
-            if part.run(part.last_run) != run:
-                raise RunError(_again(plan, task, "it was made by another run"))
-            found = [(done.key, done.size, done.mtime_ns) for done in part.done(part.last_run)]
-            if found != [(key_of(item.path), item.stamp.size, item.stamp.mtime_ns) for item in items]:
-                raise RunError(_again(plan, task, "its pictures are not those of the manifest"))
-            made += part.sessions()
-            counts.add(part.counts(part.last_run))
-        keys = [last, *(key for key, *_ in found)]
-        if any(a >= b for a, b in pairwise(keys)):
+        try:
+            keys, sessions, found = _look_at(plan, task, run)
+        except MALFORMED as error:
+            raise RunError(_again(plan, task, f"not what a run writes ({error})")) from error
+        if any(a >= b for a, b in pairwise([last, *keys])):
             raise RunError(_again(plan, task, "a picture is there twice"))
-        firsts.append(keys[1])
+        made += sessions
+        counts.add(found)
+        firsts.append(keys[0])
         last = keys[-1]
     return firsts, made, counts
+
+
+def _look_at(plan: Plan, task: Task, run: Run) -> tuple[list[bytes], list[Session], Counts]:
+    """A part's keys, who did it, and what came of it.  Raises RunError, one of MALFORMED."""
+    items = plan.items(task.shard)[task.first : task.last]
+    with store_of(read_part(plan, task), done_path(plan, task)) as part:
+        if part.run(part.last_run).to_json() != run.to_json():  # a 1 is no True, a NaN is one
+            raise RunError(_again(plan, task, "it was made by another run"))
+        found = [(done.key, done.size, done.mtime_ns) for done in part.done(part.last_run)]
+        if found != [(key_of(item.path), item.stamp.size, item.stamp.mtime_ns) for item in items]:
+            raise RunError(_again(plan, task, "its pictures are not those of the manifest"))
+        sessions = part.sessions()
+        together([session.made for session in sessions])
+        return [key for key, *_ in found], sessions, part.counts(part.last_run)
 
 
 def _again(plan: Plan, task: Task, why: str) -> str:

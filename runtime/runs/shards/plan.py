@@ -7,7 +7,6 @@ parts/                   what is done (see `results`)
 merging, merged          how far the merge is
 """
 
-import json
 import os
 import platform
 import secrets
@@ -21,16 +20,20 @@ from of3.runtime.logs.files import replace_text, sync, synced
 from of3.runtime.logs.folder import Mode
 from of3.runtime.logs.items import Item
 from of3.runtime.logs.made import Run, run_of
-from of3.runtime.logs.opening import is_folder, is_there, make_folder, read_text
+from of3.runtime.logs.opening import TEXT_BYTES, is_folder, is_there, make_folder, read_bytes, size_of
+from of3.runtime.options import FLAGS
+from of3.runtime.runs.flags import check_json
 from of3.runtime.runs.listing import Already, FileListing
 from of3.runtime.runs.runinfo import now
 from of3.runtime.runs.shards import manifest
+from of3.runtime.runs.shards.document import MALFORMED, check_types, read_document, text_of
 from of3.runtime.types import RunError
 
 FOLDER, FILE, PIN = "plan", "plan.json", "identity.json"
 MERGING, MERGED = "merging", "merged"
 FORMAT, REVISION = "of3-shards", 2  # `of3-plan` is what describes a TensorRT plan
 BEFORE = "merge.json"  # how far the merge was, in 0.1
+ANEW = "pass --override to make a plan anew, or another --logs"
 OLD, WRITING = "plan.old", "plan.writing"
 MOST_IN_SHARD, LEAST_IN_SHARD = 1000, 16  # a shard that is lost costs seconds; one begun, some milliseconds
 SHARDS_A_WORKER = 8  # so that the last ones end at about the same time
@@ -71,14 +74,23 @@ class Plan:
         path = self.folder / "run" / PIN
         if not is_folder(path.parent) or not is_there(path):
             return None
-        document = json.loads(read_text(path))
-        return Pinned(run_of(document["run"]), document["flags"])
+        try:
+            fields = read_document(path)
+            check_types(fields, {"run": str, "flags": dict})
+            check_json(fields["flags"])
+            pinned = Pinned(run_of(fields["run"]), fields["flags"])
+            matter = {name: value for name, value in pinned.flags.items() if FLAGS[name].matters}
+            if matter != pinned.run.identity["flags"]:
+                raise ValueError("its flags are not those that made the rows")
+            return pinned
+        except MALFORMED as error:
+            raise RunError(f"{path}: not to be read ({error}): {ANEW}") from error
 
     def pin(self, pinned: Pinned) -> Pinned:
         """Settle it, unless another did; what is settled."""
         temporary = self.temporary("pin")
         temporary.mkdir()
-        text = json.dumps({"run": pinned.run.to_json(), "flags": pinned.flags}, indent=2) + "\n"
+        text = text_of({"run": pinned.run.to_json(), "flags": pinned.flags})
         replace_text(temporary / PIN, text, is_synced=True)
         publish_folder(temporary, self.folder / "run")
         settled = self.pinned()
@@ -148,7 +160,7 @@ def make_plan(
     )
     fields = {name: value for name, value in asdict(plan).items() if name != "folder"}
     with synced(folder / FILE) as file:
-        file.write(json.dumps({"format": FORMAT, "revision": REVISION, **fields}, indent=2).encode() + b"\n")
+        file.write(text_of({"format": FORMAT, "revision": REVISION, **fields}).encode())
     return plan
 
 
@@ -159,19 +171,41 @@ def size_of_shards(asked: int, images: int, workers: int) -> int:
 
 
 def find_plan(logs: Path) -> Plan | None:
-    """The plan of a log folder.  Raises RunError: none of this version."""
+    """The plan of a log folder.  Raises RunError: none of this version, or damaged."""
     folder = logs / FOLDER
     if not is_folder(folder):
         return None
     try:
-        document = json.loads(read_text(folder / FILE))
-        if (document.pop("format"), document.pop("revision")) != (FORMAT, REVISION):
-            if is_there(folder / BEFORE) and '"merged"' in read_text(folder / BEFORE):
-                return None  # of 0.1, and done with
-            raise ValueError
-        return Plan(**{**document, "folder": folder, "mode": Mode(**document["mode"])})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{folder}: not a plan of this version: pass --override, or another --logs") from error
+        fields = read_document(folder / FILE)
+        if (fields.pop("format"), fields.pop("revision")) != (FORMAT, REVISION):
+            raise ValueError("of another version")
+        return _plan(folder, fields)
+    except (OSError, *MALFORMED) as error:
+        if _is_of_before(folder):
+            return None
+        raise RunError(f"{folder}: not a plan of this version ({error}): {ANEW}") from error
+
+
+def _is_of_before(folder: Path) -> bool:
+    """Whether it is a plan of 0.1, and done with."""
+    return is_there(folder / BEFORE) and b'"merged"' in read_bytes(folder / BEFORE, TEXT_BYTES)
+
+
+def _plan(folder: Path, fields: dict[str, Any]) -> Plan:
+    """Raises ValueError unless the fields are a plan's, and agree with each other and with its index."""
+    kinds = {"root": str, "manifest": str, "mode": dict, "made": str, "identity": dict, "token": str}
+    counts = ("images", "skipped", "pictures", "shard_size", "shards")
+    check_types(fields, {**dict.fromkeys(counts, int), **kinds})
+    check_types(fields["mode"], {"override": bool, "resume": bool})
+    plan = Plan(**{**fields, "folder": folder, "mode": Mode(**fields["mode"])})
+    if (
+        min(plan.skipped, plan.pictures - 1, plan.shard_size - 1) < 0
+        or plan.images != plan.pictures + plan.skipped
+        or plan.shards != -(-plan.pictures // plan.shard_size)
+        or size_of(folder / manifest.INDEX) != plan.shards * manifest.INDEX_LINE_BYTES
+    ):
+        raise ValueError(f"its numbers do not agree with each other or with {manifest.INDEX}")
+    return plan
 
 
 def clear(logs: Path) -> None:

@@ -17,12 +17,13 @@ from of3.runtime.logs.coding import storable, values_of
 from of3.runtime.logs.files import replace_text, sync, synced
 from of3.runtime.logs.items import Item
 from of3.runtime.logs.made import Run, Session
-from of3.runtime.logs.opening import is_folder, is_there, make_folder, read_text, reading
+from of3.runtime.logs.opening import is_folder, is_there, make_folder, read_bytes, read_text
 from of3.runtime.logs.store import BATCH, store_in_memory
 from of3.runtime.runs.shards.plan import Plan
 from of3.runtime.types import Failure, Record, RunError
 
 A_FOLDER = 1000  # shards
+PART_BYTES, PICTURE_BYTES = 16 << 20, 64 << 10  # at most; a picture takes some 3 KB with its landmarks
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -96,8 +97,7 @@ def read_part(plan: Plan, task: Task) -> bytes:
         named = re.fullmatch(r"([0-9a-f]{64})  ([\w.-]+\.sqlite)\n", read_text(done))
         if not named:
             raise ValueError("no digest and name")
-        with reading(done.with_name(named[2])) as file:
-            content = file.read()
+        content = read_bytes(done.with_name(named[2]), PART_BYTES + task.pictures * PICTURE_BYTES)
         if hashlib.sha256(content).hexdigest() != named[1]:
             raise ValueError("another digest")
         return content
@@ -137,7 +137,8 @@ def _done(plan: Plan, shards: Iterable[int]) -> Iterator[tuple[int, list[Task]]]
         tasks = [Task(*(int(number) for number in each.groups())) for each in found if each]
         by_shard: dict[int, list[Task]] = {}
         for task in sorted(tasks, key=lambda task: (task.first, -task.last)):
-            by_shard.setdefault(task.shard, []).append(task)
+            if task.first < task.last <= plan.size(task.shard):
+                by_shard.setdefault(task.shard, []).append(task)
         for shard in group:
             yield shard, by_shard.get(shard, [])
 

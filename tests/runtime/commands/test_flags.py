@@ -107,6 +107,12 @@ def test_shares_count_from_0_or_from_1(text, share):
     assert options("--shard", text).shard == share
 
 
+def test_more_shares_than_anybody_has_are_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        options("--shard", "1/999999999999999")
+    assert "got 999999999999999 shares, want at most 100000" in capsys.readouterr().err
+
+
 def test_missing_flags_are_named():
     command = parse(["--logs", "x"], "of3 run")
     assert command.missing == ("--aligned", "--of3_root")

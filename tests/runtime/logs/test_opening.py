@@ -84,3 +84,10 @@ def test_a_file_of_two_names_is_not_written_into(tmp_path):
     os.link(tmp_path / "x", tmp_path / "y")
     with pytest.raises(RunError, match=r"x: has other names \(hard links\).*put a copy in its place"):
         refuse_shared(tmp_path / "x")
+
+
+def test_a_file_of_more_than_memory_is_not_read(tmp_path):
+    with (tmp_path / "x").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(RunError, match="x: got 1099511627776 bytes, want at most 16777216: move it away"):
+        read_text(tmp_path / "x")

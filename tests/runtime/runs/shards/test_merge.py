@@ -189,7 +189,7 @@ def test_a_plan_of_before_is_passed_over_once_merged_or_overridden(run, plan, ca
     document = json.loads((plan.folder / "plan.json").read_text())
     (plan.folder / "plan.json").write_text(json.dumps({**document, "format": "of3-plan", "revision": 1}))
     assert run("--device", "cpu") == 2
-    assert "not a plan of this version: pass --override" in caplog.text
+    assert "plan: not a plan of this version (it was changed): pass --override" in caplog.text
     (plan.folder / "merge.json").write_text('{"stage": "merged", "before": 0}')
     assert run("--device", "cpu") == 0
     (plan.folder / "merge.json").unlink()
