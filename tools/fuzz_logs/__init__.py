@@ -1,0 +1,1 @@
+"""Log folders that were tampered with, through every command."""
