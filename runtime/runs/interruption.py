@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -92,24 +93,24 @@ class Watch:
 
     def __init__(self, signals: Sequence[int]):
         self._signals = signals
-        self._reading, self._writing = os.pipe()
-        os.set_blocking(self._writing, False)
-        self._before = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        self._reading, self._writing = socket.socketpair()
+        self._writing.setblocking(False)
+        self._before = signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
         self._thread = threading.Thread(target=self._look, name="of3-signals", daemon=True)
         self._thread.start()
 
     def _look(self) -> None:
         seen = 0
-        while came := os.read(self._reading, 1):
+        while came := self._reading.recv(1):
             seen += came[0] in self._signals
             if seen == 2:
                 end_now(came[0])
 
     def close(self) -> None:
         signal.set_wakeup_fd(self._before)
-        os.close(self._writing)
+        self._writing.close()
         self._thread.join()
-        os.close(self._reading)
+        self._reading.close()
 
 
 def end_now(number: int) -> NoReturn:
