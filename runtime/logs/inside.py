@@ -6,6 +6,7 @@ looked at before.
 """
 
 import os
+import stat
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -84,10 +85,10 @@ class Inside:
         self._folder, self._temporary = folder, (temporary or folder / ".writing.tmp").name
         self._root: Place | None = None
         self._last: tuple[str, Place] | None = None  # the folder below that was used last
-        self._writing = None if temporary is None else place_of(temporary.parent)
-        self._unsynced: list[str] | None = None if temporary is None else []
         if is_folder(folder):
             remove(temporary or folder / ".writing.tmp")
+        self._writing = None if temporary is None else place_of(temporary.parent)
+        self._unsynced: list[str] | None = None if temporary is None else []
 
     def write(self, name: str, text: str) -> None:
         """Raises OSError, also when the folder was removed after it was made; RunError: a link leads out."""
@@ -112,11 +113,13 @@ class Inside:
 
     def holds(self, name: str, text: str) -> bool:
         """Whether a file is there with exactly this in it.  Raises RunError as `write` does."""
-        below, base = os.path.split(name)
+        content, (below, base) = text.encode("utf-8", "surrogateescape"), os.path.split(name)
         with suppress(OSError):
             place = self._at(below, Place.found)
             with os.fdopen(os.open(place.at(base), os.O_RDONLY | SAFE, dir_fd=place.handle), "rb") as file:
-                return file.read() == text.encode("utf-8", "surrogateescape")
+                status = os.fstat(file.fileno())
+                is_like = stat.S_ISREG(status.st_mode) and status.st_size == len(content)
+                return is_like and file.read() == content
         return False
 
     def remove(self, name: str) -> None:
@@ -165,10 +168,11 @@ class Inside:
         if self._last is not None and self._last[0] == below:
             self._last[1].known.check_in_place()
             return self._last[1]
+        parts = [part for part in below.split(os.sep) if part]
+        if os.pardir in parts:  # as the plan of a run by many may say, whoever wrote it
+            raise RunError(f"{self._folder / below}: leads out of {self._folder}: nothing is written there")
         place = self._opened(step)
-        for part in filter(None, below.split(os.sep)):
-            if part == os.pardir:  # as the plan of a run by many may say, whoever wrote it
-                raise RunError(f"{self._folder / below}: leads out of {self._folder}: nothing is written there")
+        for part in parts:
             try:
                 inner = step(place, part)
             finally:

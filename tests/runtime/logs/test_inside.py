@@ -120,3 +120,25 @@ def test_few_descriptors_are_held_whatever_the_folders_and_none_afterwards(tmp_p
             inside.write("link/b/a.tsv", "text")
         assert held() <= before + 3
     assert held() == before
+
+
+def test_what_is_there_is_told_from_what_is_to_be_there(tmp_path):
+    with Inside(tmp_path / "out") as inside:
+        assert not inside.holds("a.tsv", "text")
+        inside.write("a.tsv", "text")
+        assert inside.holds("a.tsv", "text")
+        assert not inside.holds("a.tsv", "test")
+        os.mkfifo(tmp_path / "out" / "pipe.tsv")
+        (tmp_path / "out" / "link.tsv").symlink_to(tmp_path / "out" / "a.tsv")
+        assert not inside.holds("pipe.tsv", "")
+        assert not inside.holds("link.tsv", "text")
+        assert not inside.holds("sub/a.tsv", "text")
+
+
+@pytest.mark.parametrize("name", ["../a.tsv", "sub/../../a.tsv", "../../elsewhere/a.tsv"])
+def test_no_name_leads_out(tmp_path, name):
+    with Inside(tmp_path / "out") as inside:
+        inside.write("sub/a.tsv", "text")
+        with pytest.raises(RunError, match="leads out of"):
+            inside.write(name, "text")
+    assert os.listdir(tmp_path) == ["out"]
