@@ -2,9 +2,11 @@
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
+OWN_GROUPS = Path("/proc/self/cgroup")
 NVIDIA_VENDOR = "0x10de"  # of the PCI bus
 
 
@@ -19,12 +21,27 @@ def cores(groups: Path = CGROUPS) -> int:
     return max(1, min(there, -(-int(quota) // int(period))))
 
 
-def memory_bytes(groups: Path = CGROUPS) -> int | None:
-    """Memory that is to be had, on the machine and in its container; None where nobody says."""
+def memory_bytes(groups: Path = CGROUPS, own: Path = OWN_GROUPS) -> int | None:
+    """Memory that is to be had, on the machine and in the groups it is in; None where nobody says."""
     said = re.search(r"^MemAvailable: +(\d+) kB$", _read(Path("/proc/meminfo")), re.MULTILINE)
-    limits = [_read(groups / name) for name in ("memory.max", "memory/memory.limit_in_bytes")]
+    limits = [_read(path) for path in _memory_limits(groups, _read(own))]
     known = [int(limit) for limit in limits if limit.isdecimal()] + ([int(said[1]) << 10] if said else [])
     return min(known, default=None)
+
+
+def _memory_limits(groups: Path, own: str) -> Iterator[Path]:
+    """The files with the limits of a process's groups, and of those that they are in.
+
+    own: `/proc/self/cgroup`.  In a container a group's path may be the host's, which is not there: its own
+    group is the root then.
+    """
+    for folder, name, pattern in (
+        (groups, "memory.max", r"^0::/(.*)$"),  # version 2
+        (groups / "memory", "memory.limit_in_bytes", r"^\d+:(?:\w+,)*memory(?:,\w+)*:/(.*)$"),
+    ):
+        found = re.search(pattern, own, re.MULTILINE)
+        group = Path(found[1] if found else "")
+        yield from (folder / each / name for each in (group, *group.parents))
 
 
 def room_for(most: int, each_bytes: int, there_bytes: float | None) -> int:

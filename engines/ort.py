@@ -4,8 +4,9 @@ import contextlib
 import ctypes
 import io
 import re
+import threading
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from of3.engines.graph import read_graph
 
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 FLOAT32 = "tensor(float)"  # as a session names it
+LARGE_BYTES = 256 << 20  # of an input on the CPU: 22 megapixels
 INSTALL = "pip install 'of3[cpu]' (or 'of3[gpu]' on a machine with CUDA, never both)"
 
 
@@ -123,7 +125,15 @@ class OrtEngine:
         self.name = f"onnxruntime {onnxruntime.__version__} {device.upper()} {precision}"
         chosen = cuda_options(card.input.is_free, tf32) if device == "cuda" else {}
         options = _session_options(onnxruntime, threads)
-        self._session = _open(onnxruntime, card, precision, (PROVIDERS[device], chosen), options)
+        # Shapes that change: a plan of the memory for each that was seen would be kept, and followed in one
+        # block: 3.4 GB for the second picture of 48 megapixels, where 1.9 do; no slower without, at any size.
+        is_fixed = device == "cuda" or not card.input.is_free
+        options.enable_mem_pattern = is_fixed
+        self._opened = partial(_open, onnxruntime, card, precision, (PROVIDERS[device], chosen), options)
+        self._session = self._opened()
+        self._options, self._is_fixed = options, is_fixed
+        self._large: Any = None
+        self._opening = threading.Lock()
         self._workers = threads.workers if device == "cpu" else None
         self.max_in_flight = (
             threads.parallel_runs + 2 if self._workers else 1
@@ -144,15 +154,28 @@ class OrtEngine:
         try:
             if self._bindings is not None:
                 return self._bindings.run(batch)
-            values = self._session.run(self._outputs, {self._card.input.name: batch})
+            values = self._session_for(batch).run(self._outputs, {self._card.input.name: batch})
             outputs = dict(zip(self._outputs, values, strict=True))
             self._card.check_outputs(len(batch), outputs)
         except self._errors as error:
             raise EngineFailed(f"{self.name}: {error}") from error
         return outputs
 
+    def _session_for(self, batch: Floats) -> Any:
+        """A large batch's memory is given back after it, where an arena keeps it and takes half as much again.
+
+        Of 48 megapixels 1.2 GB instead of 1.9; one of 12 is 1.7 times as fast with the arena.
+        """
+        if self._is_fixed or batch.nbytes <= LARGE_BYTES:
+            return self._session
+        with self._opening:
+            if self._large is None:
+                self._options.enable_cpu_mem_arena = False
+                self._large = self._opened()
+        return self._large
+
     def close(self) -> None:
-        self._bindings = None
+        self._bindings = self._large = None
         del self._session
 
 

@@ -46,7 +46,7 @@ class Options:
     """Every flag, defaults filled in.
 
     executor: "" is this process.  ray_address: "" is a cluster of this run's own.  shard: which of how many,
-    None for all.  batch, workers, shard_size: 0 is auto.
+    None for all.  batch, workers, memory, shard_size: 0 is auto.
     """
 
     aligned: str = flag("files", "images to process, searched recursively (required)", metavar="DIR")
@@ -97,6 +97,14 @@ class Options:
         "decoding threads (auto: one a core); with --executor processes (auto: one a GPU, or a core)",
         "count_or_auto",
         0,
+        matters=False,
+    )
+    memory: int = flag(
+        "compute",
+        "for pictures under way, in each process; a larger one goes alone (auto: a quarter of all, 2G at most)",
+        "bytes_or_auto",
+        0,
+        metavar="N[K|M|G]|auto",
         matters=False,
     )
     executor: str = flag(

@@ -14,10 +14,11 @@ from of3.engines.host import cores
 from of3.engines.workers import Workers
 from of3.runtime.blas import ONE_BLAS_THREAD
 from of3.runtime.boundary import or_failure
+from of3.runtime.budget import Budget, cost_bytes, default_bytes
 from of3.runtime.bundle import open_bundle
 from of3.runtime.networks import DETECTOR, LANDMARKS, MULTITASK, Networks
 from of3.runtime.settings import Settings
-from of3.runtime.stream import UntilRaised, batches, delayed, ordered_map, peek
+from of3.runtime.stream import Pause, UntilRaised, admitting_map, batches, delayed, ordered_map, passing, peek
 from of3.runtime.types import (
     Detection,
     Failure,
@@ -34,7 +35,7 @@ from of3.runtime.types import (
     Source,
 )
 from of3.runtime.vision import detect
-from of3.runtime.vision.images import read_image
+from of3.runtime.vision.images import Encoded, decoded, encoded
 from of3.runtime.vision.multitask import record_of, row
 from of3.runtime.vision.sample import face_tensor, sample_of
 
@@ -92,26 +93,72 @@ class Pipeline:
         """The order of the stages.  Pictures are read and made ready on threads, networks started in turn."""
         if self._is_closed:
             raise RunError("this pipeline is closed: open another")
-        networks, read = self.networks, or_failure("read", self._read)
-        if DETECTOR in networks:
-            frame = or_failure("detect", self._scene)
-            scenes = self._on_threads(lambda source: frame(read(source)), sources, self._ahead)
-            searched = map(or_failure("detect", networks.search), scenes)
-            awaited = delayed(searched, partial(networks.max_in_flight, DETECTOR))
-            detections = map(or_failure("detect", self._locate), awaited)
-            samples = self._on_threads(or_failure("crop", self._sample), detections, self._ahead)
-        else:  # every picture is a face: read and resampled in one go, so that no decoded picture waits
-            whole = or_failure("resample", self._whole)
-            ahead = self._ahead + networks.rows(MULTITASK)
-            samples = self._on_threads(lambda source: whole(read(source)), sources, ahead)
+        networks = self.networks
+        samples = self._found(sources) if DETECTOR in networks else self._whole_ones(sources)
         running = map(networks.analyse, batches(samples, networks.rows(MULTITASK)))
         for batch in delayed(running, partial(networks.max_in_flight, MULTITASK)):
             self._workers.check()
             networks.check()
             yield from self._records(batch, aus)
 
-    def _read(self, source: Source) -> Image:
-        return read_image(source, self.settings.reject_damaged, self.settings.max_pixels)
+    def _whole_ones(
+        self, sources: Iterable[tuple[K, Source | Failure]]
+    ) -> Iterator[tuple[K, Sample | Failure]]:
+        """Every picture is a face: read and resampled in one go, so that no decoded picture waits."""
+        read, decode = or_failure("read", encoded), or_failure("read", self._decoded)
+        resample, budget = or_failure("resample", self._whole), self._budget()
+
+        def step(source: tuple[K, Source | Failure]) -> tuple[K, Sample | Failure]:
+            picture = read(source)
+            with budget.taken(self._cost_bytes(picture[1])):
+                return resample(decode(picture))
+
+        return self._on_threads(step, sources, self._ahead + self.networks.rows(MULTITASK))
+
+    def _found(self, sources: Iterable[tuple[K, Source | Failure]]) -> Iterator[tuple[K, Sample | Failure]]:
+        """The face of every picture, whose pixels are there until its crop is made.
+
+        A picture's cost goes with its key from when it has been read.
+        """
+        read, decode = or_failure("read", encoded), or_failure("read", self._decoded)
+        frame, crop = or_failure("detect", self._scene), or_failure("crop", self._sample)
+        networks, budget = self.networks, self._budget()
+
+        def sized(source: tuple[K, Source | Failure]) -> tuple[tuple[K, int], Encoded | Failure]:
+            key, picture = read(source)
+            return (key, self._cost_bytes(picture)), picture
+
+        def sampled(detection: tuple[tuple[K, int], Detection | Failure]) -> tuple[K, Sample | Failure]:
+            (key, cost), found = detection
+            try:
+                return crop((key, found))
+            finally:
+                budget.release(cost)
+
+        pictures = self._on_threads(sized, sources, self._ahead)
+        scenes = admitting_map(
+            self._workers,
+            _on_one_blas_thread(lambda picture: frame(decode(picture))),
+            pictures,
+            self._ahead,
+            lambda picture: budget.try_take(picture[0][1]),
+        )
+        searched = map(passing(or_failure("detect", networks.search)), scenes)
+        awaited = delayed(searched, partial(networks.max_in_flight, DETECTOR))
+        detections = map(passing(or_failure("detect", self._locate)), awaited)
+        return self._on_threads(sampled, detections, self._ahead)
+
+    def _budget(self) -> Budget:
+        return Budget(self.settings.memory_bytes or default_bytes(self.settings.cores))
+
+    def _cost_bytes(self, picture: Encoded | Failure) -> int:
+        if isinstance(picture, Failure) or picture.pixels > self.settings.max_pixels:  # is not decoded
+            return 0
+        fed = picture.pixels * self.settings.detector_resize**2 if DETECTOR in self.networks else 0
+        return cost_bytes(picture.pixels, fed, self.networks.is_on_cpu(DETECTOR) if fed else True)
+
+    def _decoded(self, picture: Encoded) -> Image:
+        return decoded(picture, self.settings.reject_damaged, self.settings.max_pixels)
 
     def _scene(self, image: Image) -> Scene:
         return detect.scene(image, self.bundle.model(DETECTOR).input, self.settings.detector_resize)
@@ -143,12 +190,8 @@ class Pipeline:
             )
             yield or_failure("analyse", made)((key, item))
 
-    def _on_threads(self, step: Callable[[A], B], items: Iterable[A], ahead: int) -> Iterator[B]:
-        def alone(item: A) -> B:  # the threads are the parallelism, BLAS's own would fight them for the cores
-            with ONE_BLAS_THREAD:
-                return step(item)
-
-        return ordered_map(self._workers, alone, items, ahead)
+    def _on_threads(self, step: Callable[[A], B], items: Iterable[A | Pause], ahead: int) -> Iterator[B]:
+        return ordered_map(self._workers, _on_one_blas_thread(step), items, ahead)
 
     def _may_switch(self) -> bool:
         """Whether one picture would leave cores idle that nobody asked to be left."""
@@ -182,6 +225,16 @@ class Pipeline:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _on_one_blas_thread(step: Callable[[A], B]) -> Callable[[A], B]:
+    """The threads are the parallelism, BLAS's own would fight them for the cores."""
+
+    def alone(item: A) -> B:
+        with ONE_BLAS_THREAD:
+            return step(item)
+
+    return alone
 
 
 def _source(numbered: tuple[int, tuple[K, Picture]]) -> tuple[K, Source | Failure]:

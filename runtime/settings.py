@@ -25,6 +25,7 @@ class Settings:
     best_face: str = "score"  # or "larger", where the best scores are alike
     max_pixels: int = MAX_PIXELS  # larger pictures fail before they are decoded
     reject_damaged: bool = False  # a damaged JPEG fails even where it can be decoded
+    memory_bytes: int = 0  # for the pictures under way; 0: a quarter of what there is, 2 GB at most
     batch: int = 0
     workers: int = 0
     # CPU runs side by side, one core each: most pictures a second.  1: one run at a time on all cores, the

@@ -3,30 +3,79 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
-from of3.engines.workers import Workers
+from of3.engines.workers import Step, Workers
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 
-def ordered_map(workers: Workers, step: Callable[[A], B], items: Iterable[A], window: int) -> Iterator[B]:
+class Pause:
+    """In an item's place: the next one is begun when one that is in hand has gone on."""
+
+
+PAUSE = Pause()
+
+
+def passing(step: Callable[[A], B]) -> Callable[[A | Pause], B | Pause]:
+    """`step` for a stream that may pause."""
+    return lambda item: item if isinstance(item, Pause) else step(item)
+
+
+def ordered_map(
+    workers: Workers, step: Callable[[A], B], items: Iterable[A | Pause], window: int
+) -> Iterator[B]:
     """`map(step, items)` on the workers' threads, in order, never more than `window` results ahead.
 
     An item may be long in coming, as of a camera: none is asked for while a result is ready to be given out,
     and before the first result none but its own.  An exception of `step` is raised where its result would
     have come.
     """
-    source = iter(items)
-    pending = deque(workers.submit(step, item) for item in islice(source, 1))
-    while pending:
-        yield pending.popleft()()
-        while len(pending) < window and not (pending and pending[0].is_done):
-            taken = [workers.submit(step, item) for item in islice(source, 1)]
-            if not taken:
+    results = admitting_map(workers, step, items, window, lambda _: True)
+    return cast(Iterator[B], results)  # what can always be begun is never paused for
+
+
+def admitting_map(
+    workers: Workers,
+    step: Callable[[A], B],
+    items: Iterable[A | Pause],
+    window: int,
+    admit: Callable[[A], bool],
+) -> Iterator[B | Pause]:
+    """As `ordered_map`.  admit: whether an item can be begun now; it is asked again when one has gone on.
+
+    Where it cannot and no result is to come, a pause is given out: what is downstream lets go what it holds.
+    """
+    # Nothing but the two queues may refer to an item or a result: each may be large.
+    source, waiting, pending = iter(items), deque[A](), deque[Step[B]]()
+    most = 1
+    while True:
+        while len(pending) < most and not (pending and pending[0].is_done):
+            if not waiting and not _take(source, waiting, may_pause=bool(pending)):
                 break
-            pending.extend(taken)
+            if not admit(waiting[0]):
+                break
+            pending.append(workers.submit(step, waiting.popleft()))
+        if pending:
+            yield pending.popleft()()
+            most = window
+        elif waiting:
+            yield PAUSE
+        else:
+            return
+
+
+def _take(source: Iterator[A | Pause], waiting: deque[A], may_pause: bool) -> bool:
+    """Move one item over; False where there is none, or not before something that is in hand has gone on."""
+    for item in source:
+        if isinstance(item, Pause):
+            if may_pause:
+                return False
+            continue
+        waiting.append(item)
+        return True
+    return False
 
 
 class UntilRaised(Generic[A]):
@@ -58,10 +107,15 @@ def delayed(items: Iterable[A], count: Callable[[], int]) -> Iterator[A]:
     """The items, each given out only once `count()` of them are in hand: work begun in making them goes on."""
     held: deque[A] = deque()
     for item in items:
+        if isinstance(item, Pause):
+            yield held.popleft() if held else item
+            continue
         held.append(item)
+        del item  # which may be large
         while len(held) >= count():
             yield held.popleft()
-    yield from held
+    while held:
+        yield held.popleft()
 
 
 def peek(items: Iterable[A], count: int) -> tuple[list[A], Iterator[A]]:

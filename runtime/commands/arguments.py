@@ -10,6 +10,7 @@ from of3.engines.registry import PRECISIONS
 
 ON = {"on", "1", "true", "yes", "y"}
 MOST_SHARES = 100_000  # one that has no shard to do is idle; so many processes nobody has
+UNITS = {"": 0, "K": 10, "M": 20, "G": 30}  # powers of two
 OFF = {"off", "0", "false", "no", "n"}
 
 
@@ -43,6 +44,16 @@ def count_or_auto(text: str) -> int:
     if number == 0:
         raise argparse.ArgumentTypeError("got 0, want 1 or more, or auto")
     return number
+
+
+def bytes_or_auto(text: str) -> int:
+    """ "512M", "2G", "1000000" -> bytes; "auto" -> 0."""
+    if text == "auto":
+        return 0
+    found = re.fullmatch(r"([1-9]\d{0,14})([KMG]?)", text.upper())
+    if not found:
+        raise argparse.ArgumentTypeError(f"got {text!r}, want bytes such as 512M or 2G, or auto")
+    return int(found[1]) << UNITS[found[2]]
 
 
 def precisions(text: str) -> tuple[str, ...]:
@@ -81,6 +92,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "positive": positive,
     "count": count,
     "count_or_auto": count_or_auto,
+    "bytes_or_auto": bytes_or_auto,
     "share": share,
     "suffixes": suffixes,
 }

@@ -62,6 +62,7 @@ def settings_of(options: Options, bundle: Bundle, cores: int) -> Settings:
         "precision": precision_of(options),
         "detect": not options.skip_detect,
         "landmarks": options.landmarks and LANDMARKS in bundle.models,
+        "memory_bytes": options.memory,
         "workers": 0 if options.executor else options.workers,
         "parallel_runs": cores,
         "cores": cores,

@@ -2,32 +2,57 @@
 
 import os
 import stat
+from dataclasses import dataclass
 
 import numpy as np
 
 from of3.runtime.settings import MAX_PIXELS
-from of3.runtime.types import Image, PictureError, Source
+from of3.runtime.types import Image, PictureError, Pixels, Source
 from of3.runtime.vision.decoding import decode
+from of3.runtime.vision.header import pixels_of
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 MAX_FILE_BYTES = 1 << 30
 
 
-def read_image(source: Source, reject_damaged: bool = False, max_pixels: int = MAX_PIXELS) -> Image:
-    """Read and decode a picture.
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """A picture as it came: a file's bytes, or pixels that are at hand."""
 
-    Raises PictureError: no regular file, not to be decoded, of more than `max_pixels`, or an array of another
-    kind; a damaged JPEG that could be decoded, where those are rejected.
-    """
-    if isinstance(source.content, str):
-        decoded = decode(read_bytes(source.content), max_pixels)
-        if decoded.damage and reject_damaged:
-            raise PictureError(f"damaged: {decoded.damage}")
-        return Image(source.source, decoded.pixels, decoded.damage)
+    source: str
+    content: bytes | Pixels
+
+    @property
+    def pixels(self) -> int:
+        """How many its header claims."""
+        if isinstance(self.content, bytes):
+            return pixels_of(self.content)
+        return self.content.size // 3
+
+
+def encoded(source: Source) -> Encoded:
+    """Raises PictureError: no regular file, or an array of another kind."""
     pixels = source.content
+    if isinstance(pixels, str):
+        return Encoded(source.source, read_bytes(pixels))
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise PictureError(f"array: got {pixels.dtype} {pixels.shape}, want uint8 (H,W,3) in BGR order")
-    return Image(source.source, np.ascontiguousarray(pixels))
+    return Encoded(source.source, pixels)
+
+
+def decoded(picture: Encoded, reject_damaged: bool = False, max_pixels: int = MAX_PIXELS) -> Image:
+    """Raises PictureError: cannot be decoded, more than `max_pixels`, or damaged where those are rejected."""
+    if not isinstance(picture.content, bytes):
+        return Image(picture.source, np.ascontiguousarray(picture.content))
+    found = decode(picture.content, max_pixels)
+    if found.damage and reject_damaged:
+        raise PictureError(f"damaged: {found.damage}")
+    return Image(picture.source, found.pixels, found.damage)
+
+
+def read_image(source: Source, reject_damaged: bool = False, max_pixels: int = MAX_PIXELS) -> Image:
+    """Read and decode a picture.  Raises PictureError as both do."""
+    return decoded(encoded(source), reject_damaged, max_pixels)
 
 
 def read_bytes(path: str) -> bytes:

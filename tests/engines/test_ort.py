@@ -150,3 +150,14 @@ def test_what_cuda_lacks_is_told_with_the_remedy():
 
 def test_the_loader_names_what_it_does_not_find():
     assert list(ort._not_loadable(("libc.so.6", "libnothing.so.1"))) == ["libnothing.so.1"]
+
+
+def test_a_large_picture_gives_the_same_where_its_memory_is_given_back(bundle_folder, monkeypatch):
+    engine = ort.OrtEngine(read_bundle(bundle_folder), "detector", "cpu", "fp32", CpuThreads(1))
+    batch = np.random.default_rng(0).normal(0, 50, (1, 3, 96, 128)).astype(np.float32)
+    want = engine.run(batch)
+    monkeypatch.setattr(ort, "LARGE_BYTES", batch.nbytes - 1)
+    for name, value in engine.run(batch).items():
+        np.testing.assert_array_equal(value, want[name])
+    assert engine._large is not None
+    engine.close()

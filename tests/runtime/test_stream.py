@@ -4,7 +4,7 @@ import time
 import pytest
 
 from of3.engines.workers import Workers
-from of3.runtime.stream import batches, delayed, ordered_map, peek
+from of3.runtime.stream import PAUSE, admitting_map, batches, delayed, ordered_map, passing, peek
 
 
 @pytest.fixture
@@ -101,3 +101,31 @@ def test_a_peek_takes_no_more_than_it_shows_and_loses_nothing():
     assert next(source) == 2
     assert list(rest) == [0, 1, 3, 4]
     assert peek([], 2)[0] == []
+
+
+def test_what_has_no_room_pauses_until_what_is_downstream_has_gone_on(pool):
+    """Three stages; no more than two items may be in them, which the last one gives back."""
+    under_way: set[int] = set()
+
+    def begin(number):
+        if len(under_way) >= 2:
+            return False
+        under_way.add(number)
+        return True
+
+    first = admitting_map(pool, lambda number: number, range(50), 5, begin)
+    held = delayed(map(passing(lambda number: number), first), lambda: 4)
+
+    def end(number):
+        under_way.remove(number)
+        return number
+
+    assert list(ordered_map(pool, end, held, 5)) == list(range(50))
+
+
+def test_a_stream_without_room_is_paused_and_nothing_is_lost(pool):
+    is_open = [False]
+    results = admitting_map(pool, lambda number: number, range(3), 5, lambda _: is_open[0])
+    assert [next(results), next(results)] == [PAUSE, PAUSE]
+    is_open[0] = True
+    assert list(results) == [0, 1, 2]

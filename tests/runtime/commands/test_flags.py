@@ -83,6 +83,9 @@ def test_words_for_off(word):
         ("--shard", "-1/4"),
         ("--shard", "1"),
         ("--executor", "slurm"),
+        ("--memory", "0"),
+        ("--memory", "1T"),
+        ("--memory", "-1M"),
         ("--suffixes", ""),
         ("--suffixes", "jpg,,png"),
         ("--suffixes", "a/b"),
@@ -93,6 +96,11 @@ def test_wrong_values_and_abbreviations_exit_2(flags, capsys):
         options(*flags)
     assert left.value.code == 2
     assert "usage" in capsys.readouterr().err
+
+
+def test_memory_is_given_in_bytes_or_powers_of_two():
+    for text, want in (("auto", 0), ("4096", 4096), ("3k", 3072), ("512M", 512 << 20), ("2G", 2 << 30)):
+        assert options("--memory", text).memory == want
 
 
 def test_suffixes_are_the_same_however_they_are_said():
