@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from of3.engines.workers import WorkerDied
-from of3.runtime.types import Failure, K, PictureError
+from of3.runtime.types import Failure, K, PictureError, RunError
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def or_failure(stage: str, step: Callable[[A], B]) -> Callable[[tuple[K, A | Fai
 def _guarded(stage: str, step: Callable[[A], B], item: A) -> B | Failure:
     try:
         return again_when_short_of_memory(step, item)
-    except WorkerDied:
+    except (WorkerDied, RunError):
         raise  # not this picture's doing: the run cannot go on
     except PictureError as error:
         return Failure(item.source, stage, str(error))

@@ -29,6 +29,10 @@ class RunBroken(RunError):
     """This run has begun and cannot go on; exit status 1."""
 
 
+class InputLost(RunBroken):
+    """The pictures, or the means to read them, are gone: no other worker would do better."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
     """A picture to be analysed: a file to read, or pixels that are at hand."""

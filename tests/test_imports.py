@@ -21,7 +21,7 @@ FLOORS = {
     "export": "engines records vision runs commands",
     "tools": "engines records vision logs pipeline runs commands export",
 }
-RECORDS = {"", "types", "settings", "options", "remarks", "stream"}
+RECORDS = {"", "types", "settings", "options", "remarks", "patience", "stream"}
 
 
 def floor(module):

@@ -25,6 +25,7 @@ from of3.runtime.runs.flags import (
     to_json,
 )
 from of3.runtime.runs.messages import Message, before
+from of3.runtime.runs.root import Root
 from of3.runtime.runs.runinfo import made_with
 from of3.runtime.types import Failure, Record, RunBroken, RunError
 
@@ -36,7 +37,7 @@ class Session:
 
     def __init__(self, options: Options, cores: int = 0):
         """cores: that it may keep busy, 0 for all.  Raises RunError."""
-        self.options = options
+        self.options, self._root = options, Root(options.aligned)
         bundle = bundle_of(options)
         try:
             with saying_how_to_export(options):
@@ -90,11 +91,13 @@ class Session:
     ) -> Iterator[Record | Failure]:
         """Each picture's result, in order, once its own files are written and `add` was given it.
 
-        Raises RunBroken: no engine, or a thread, is left to go on.
+        Raises RunBroken: no engine, or a thread, is left to go on; InputLost: no pictures are.
         """
         pictures = ((item, item.path) for item in items)
         with _or_run_broken():
             for item, result in self.pipeline.run_keyed(pictures, au_to_index):
+                if isinstance(result, Failure) and result.stage == "read":
+                    self._root.check()
                 writer.write(result, item)
                 add(result, item)
                 yield result

@@ -5,9 +5,11 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from of3.runtime.logs.items import beginning_of, key_of
+from of3.runtime.patience import SCARCE, UNREACHABLE, lost, patiently
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +23,7 @@ DEBRIS_FOLDERS = frozenset(
 DEBRIS_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store"})  # in any case
 TRASH, APPLE_DOUBLE = ".Trash", "._"  # .Trash-1000, .Trashes; what macOS keeps of x.jpg on a share: ._x.jpg
 
+MACHINES = SCARCE | UNREACHABLE  # faults: what is in such a folder must not be missing from the tables
 SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 NAMED = 8  # suffixes that are told, the most frequent
 KEPT = 1000  # suffixes that are counted each: names made at random have no end of them
@@ -40,7 +43,8 @@ class Walk:
         """Paths, in no order, as `pathlib` writes them; names that are not UTF-8 come surrogate-escaped.
 
         A folder that several links lead to is searched once: by its own path where that is below the root, else
-        by the first of the links, so that the paths depend on nothing but what is there.
+        by the first of the links, so that the paths depend on nothing but what is there.  A folder that may not
+        be searched is told; raises InputLost where the machine cannot.
         """
         known: set[tuple[int, int]] = set()
         folders = [str(Path(self.root))]
@@ -60,7 +64,7 @@ class Walk:
             try:
                 if self._follows and _is_known(folder, known):
                     continue
-                with os.scandir(folder) as entries:
+                with patiently(partial(os.scandir, folder), MACHINES) as entries:
                     for entry in entries:
                         if not _is_folder(entry):
                             if self._is_picture(entry.name):
@@ -68,6 +72,8 @@ class Walk:
                         elif not _is_debris(entry.name):
                             (links if entry.is_symlink() else folders).append(beginning + entry.name)
             except OSError as error:
+                if error.errno in MACHINES:  # in the midst of it
+                    raise lost(error) from error
                 log.warning("%s is not searched: %s", error.filename or folder, error.strerror)
 
     def _is_picture(self, name: str) -> bool:

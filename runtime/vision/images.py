@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from of3.runtime.patience import patiently
 from of3.runtime.settings import MAX_PIXELS
 from of3.runtime.types import Image, PictureError, Pixels, Source
 from of3.runtime.vision.decoding import decode
@@ -56,16 +57,23 @@ def read_image(source: Source, reject_damaged: bool = False, max_pixels: int = M
 
 
 def read_bytes(path: str) -> bytes:
-    """A regular file's bytes.  OpenCV never sees the path: one that is not UTF-8 kills the process."""
+    """A regular file's bytes.  OpenCV never sees the path: one that is not UTF-8 kills the process.
+
+    Raises PictureError; InputLost where the machine has no descriptor or memory for it.
+    """
     try:
-        # O_NONBLOCK: a named pipe called x.jpg must not hang the run.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb") as file:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                raise PictureError("unreadable: not a regular file")
-            if status.st_size > MAX_FILE_BYTES:
-                raise PictureError(f"too large: got {status.st_size} bytes, want at most {MAX_FILE_BYTES}")
-            return file.read()
+        return patiently(lambda: _read(path))
     except OSError as error:
         raise PictureError(f"unreadable: {error.strerror}") from error
+
+
+def _read(path: str) -> bytes:
+    # O_NONBLOCK: a named pipe called x.jpg must not hang the run.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise PictureError("unreadable: not a regular file")
+        if status.st_size > MAX_FILE_BYTES:
+            raise PictureError(f"too large: got {status.st_size} bytes, want at most {MAX_FILE_BYTES}")
+        return file.read()

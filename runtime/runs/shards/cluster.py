@@ -31,7 +31,7 @@ from of3.runtime.runs.shards.pool import WorkerLost, WorkerReady
 from of3.runtime.runs.shards.results import Task
 from of3.runtime.runs.shards.work import ShardSession
 from of3.runtime.settings import MAX_PIXELS_VARIABLE
-from of3.runtime.types import RunBroken, RunError
+from of3.runtime.types import InputLost, RunBroken, RunError
 
 INSTALL = "pip install 'of3[ray]'"
 OWN_STORE_BYTES = 256 << 20  # of a cluster of this run's own: nothing but the bundle goes through it
@@ -243,6 +243,8 @@ class Actor:
         self._counts = Counts()
         try:
             counts = follow(self._session.run_task(task, self._interruption.until), self._tell)
+        except InputLost:
+            raise
         except RunBroken as error:
             raise WorkerLost(str(error)) from error
         self._counts = Counts()

@@ -24,7 +24,7 @@ from of3.runtime.runs.shards.plan import Plan
 from of3.runtime.runs.shards.pool import WorkerLost, WorkerReady
 from of3.runtime.runs.shards.results import Task
 from of3.runtime.runs.shards.work import ShardSession
-from of3.runtime.types import RunBroken, RunError
+from of3.runtime.types import InputLost, RunBroken, RunError
 
 # A core each: two of one core did 1.01 to 1.05 of one of two parallel_runs.  They take 500 MB (620: landmarks),
 # and what the pictures under way take.
@@ -142,7 +142,7 @@ def serve(pipe: Connection, options: Options, plan: Plan, cores: int, gpu: str |
                 results = session.run_task(pipe.recv(), interruption.until)
                 pipe.send(follow(results, now_and_then(pipe)))
     except RunBroken as error:
-        pipe.send(WorkerLost(str(error)))
+        pipe.send(error if isinstance(error, InputLost) else WorkerLost(str(error)))
     except (RunError, OSError) as error:
         with contextlib.suppress(OSError):  # nobody there to be told
             pipe.send(error)
