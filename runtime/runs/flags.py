@@ -33,17 +33,19 @@ def from_json(flags: Mapping[str, Any]) -> Options:
 
 def check_json(flags: Mapping[str, Any]) -> None:
     """Raise ValueError unless they are what `to_json` gives, each of its type."""
-    kinds: Mapping[str, tuple[type, ...]] = {
-        **dict.fromkeys(("on_off", "present"), (bool,)),
-        **dict.fromkeys(("count", "count_or_auto"), (int,)),
-        **dict.fromkeys(("number", "positive"), (int, float)),
-        "share": (list, tuple, type(None)),
+    kinds: Mapping[Any, tuple[type, ...]] = {
+        bool: (bool,),
+        int: (int,),
+        float: (int, float),
+        str: (str,),
+        Path: (str,),
+        tuple[int, int] | None: (list, tuple, type(None)),
     }
     if flags.keys() != FLAGS.keys():
         raise ValueError(f"got flags {', '.join(flags)}, want {', '.join(FLAGS)}")
-    for name, value in flags.items():
-        if type(value) not in kinds.get(FLAGS[name].parse, (str,)):
-            raise ValueError(f"{name}: got {value!r}")
+    for option in fields(Options):
+        if type(flags[option.name]) not in kinds[option.type]:
+            raise ValueError(f"{option.name}: got {flags[option.name]!r}, want {option.type}")
 
 
 def identity_of(flags: Mapping[str, Any], bundle_sha256: str) -> dict[str, Any]:

@@ -94,7 +94,9 @@ def at_work():
 
 def wait_until_at_work(logs, pictures=20):
     """Until a run has written the files of some pictures."""
+    end_s = time.monotonic() + PATIENCE_S
     while sum(1 for _ in (logs / "openface3" / "per_image").rglob("*.tsv")) < pictures:
+        assert time.monotonic() < end_s, "it did not come to its work"
         time.sleep(0.005)
 
 
