@@ -1,4 +1,4 @@
-"""Something else where a log folder's files are; every kind at every name: `python -m tools.fuzz_logs`."""
+"""Something else where a log folder's files are; every kind at every name: `python -m tools.fuzz`."""
 
 import os
 import subprocess

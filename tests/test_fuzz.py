@@ -1,4 +1,4 @@
-"""`python -m tools.fuzz_logs`, a little of it: tools/check has more, --long all."""
+"""`python -m tools.fuzz`, a little of it: tools/check has more, --long all."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 def test_log_folders_that_were_tampered_with_are_refused_by_name_or_written_right(standin_root):
     counts = ["--flips", "40", "--fields", "40", "--planted", "60"]
-    words = [sys.executable, "-m", "tools.fuzz_logs", "--of3_root", str(standin_root), *counts]
+    words = [sys.executable, "-m", "tools.fuzz", "--of3_root", str(standin_root), *counts]
     done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr

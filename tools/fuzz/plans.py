@@ -10,7 +10,7 @@ from typing import Any
 
 from of3.runtime.runs.records import open_records
 from of3.runtime.runs.shards.document import text_of
-from tools.fuzz_logs.scratch import OUTSIDE, Scratch, in_child, tree, wrong_with
+from tools.fuzz.scratch import OUTSIDE, Scratch, in_child, tree, wrong_with
 
 NOT_COMPARED = {"run.lock", "run.json", "openface3.txt", "records.sqlite"}
 TIMES = {"started", "elapsed_s", "images_per_s"}

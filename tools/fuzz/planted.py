@@ -10,7 +10,7 @@ from itertools import islice, product
 from pathlib import Path
 
 from of3.runtime.logs.folder import FOLDER
-from tools.fuzz_logs.scratch import (
+from tools.fuzz.scratch import (
     COMMANDS,
     OUTSIDE,
     STATES,
@@ -81,7 +81,7 @@ def places(scratch: Scratch) -> Iterator[tuple[str, str]]:
 
 
 def planted(scratch: Scratch, count: int, chance: random.Random) -> Iterator[str]:
-    """Yields what went wrong.  count: of all there are, 0 for all."""
+    """Yields what went wrong.  count: of all there are."""
     trials = [
         (state, name, place, kind)
         for (place, kind), state in product(places(scratch), STATES)
@@ -90,7 +90,7 @@ def planted(scratch: Scratch, count: int, chance: random.Random) -> Iterator[str
     chance.shuffle(trials)
     tally: Counter[str] = Counter()
     usual = {(state, name): usual_status(scratch, state, name) for state in STATES for name in COMMANDS[state]}
-    for trial in islice(trials, count or None):
+    for trial in islice(trials, count):
         outcome = tried(scratch, trial, usual[trial[:2]])
         tally[outcome] += 1
         if outcome not in ("as usual", "refused by name", "done all the same", "not to be planted"):

@@ -1,1 +1,0 @@
-"""Log folders that were tampered with, through every command."""
