@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from of3.engines.bundle import REMEDY, Bundle, BundleError, Labels, ModelCard
+from of3.engines.bundle import PUBLISHED, REMEDY, Bundle, BundleError, Labels, ModelCard
 from of3.engines.manifest import MANIFEST, read_bundle
 
 AUS = (1, 2, 4, 6, 9, 12, 25, 26)  # columns of the tables, and the reference pictures
@@ -24,6 +24,21 @@ def open_bundle(folder: Path) -> Bundle:
     for problem in _problems(bundle):
         raise BundleError(f"{folder / MANIFEST}: {problem}: {REMEDY}")
     return bundle
+
+
+def is_published(bundle: Bundle) -> bool:
+    """Whether it was made of the published weights, all of it."""
+    return not bundle.is_stand_in and all(status == PUBLISHED for status in bundle.weights.values())
+
+
+def weights_of(bundle: Bundle) -> str:
+    """Whose numbers they are, in a line."""
+    if bundle.is_stand_in:
+        return "STAND-IN WEIGHTS: the numbers mean nothing about faces"
+    others = [file for file, status in bundle.weights.items() if status != PUBLISHED]
+    if others:
+        return f"weights: NOT the published ones: {', '.join(others)}"
+    return f"weights: as published, bundle {bundle.digest[:12]}"
 
 
 def _problems(bundle: Bundle) -> Iterator[str]:

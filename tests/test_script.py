@@ -45,7 +45,7 @@ def test_the_whole_job_without_torch_from_any_folder(copy, environment, standin_
     with (tmp_path / "logs/openface3/openface3.csv").open(newline="") as file:
         assert [row["success"] for row in csv.DictReader(file)] == ["1"] * 11
     assert "--aligned DIR" in (copy.parent / "openface3.txt").read_text()
-    assert "multitask: " in done.stderr
+    assert "onnxruntime" in done.stderr
 
 
 def test_without_the_required_flags_it_prints_the_help_and_exits_0(copy, environment, tmp_path):

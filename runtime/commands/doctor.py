@@ -17,10 +17,9 @@ from of3.engines.open import Choice, kinds_for, open_engine, precision_for
 from of3.engines.registry import KINDS, NAMES, ORDER, PRECISIONS, Kind
 from of3.engines.trt import engine as trt
 from of3.engines.trt import plan_file as plan
-from of3.runtime.bundle import open_bundle
+from of3.runtime.bundle import open_bundle, weights_of
 from of3.runtime.commands.arguments import METAVARS, on_off
 from of3.runtime.runs.console import log_to_stderr
-from of3.runtime.runs.messages import on_weights
 
 PICTURES = 10  # of the self-test, all that a bundle keeps
 REPEATS = 3
@@ -123,7 +122,7 @@ def _bundle(given: argparse.Namespace, preferred: Kind) -> bool:
     bundle = open_bundle(given.bundle)
     models = ", ".join(f"{name} ({' '.join(card.files)})" for name, card in bundle.models.items())
     _say("bundle", f"{bundle.folder}, sha256 {bundle.digest[:12]}: {models}")
-    _say("weights", on_weights(bundle)[1].removeprefix("weights: "))
+    _say("weights", weights_of(bundle).removeprefix("weights: "))
     _say("gaze", f"seed order {' '.join(bundle.labels.gaze)}, measured {_measured(bundle)}")
     for line in plan_states(bundle):
         _say("plan", line)

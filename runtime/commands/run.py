@@ -12,6 +12,7 @@ from of3.runtime.logs.opening import is_folder
 from of3.runtime.options import Options
 from of3.runtime.runs.console import log_to_stderr, open_streams
 from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE
+from of3.runtime.types import RunError
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def script_main(script: Path, argv: Sequence[str]) -> int:
     """The drop-in: as `of3 run`, with the help text written beside the script."""
     open_streams()
     place = script.with_suffix(".txt")
-    return _start(parse(argv, script.name), script.name, lambda text: _write_help(place, text))
+    return _start(parse(argv, script.name), script.name, lambda text: _write_beside_script(place, text))
 
 
 def _start(command: CommandLine, prog: str, write_help: Callable[[str], None]) -> int:
@@ -78,6 +79,14 @@ def _write_beside_logs(path: Path | None, text: str) -> None:
     if path is not None:
         is_folder(path.parent)
         _write_help(path, text)
+
+
+def _write_beside_script(path: Path, text: str) -> None:
+    """What stands there instead is no reason to do nothing."""
+    try:
+        _write_help(path, text)
+    except RunError as error:
+        log.warning("help text not written: %s", error)
 
 
 def _write_help(path: Path, text: str) -> None:

@@ -10,6 +10,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
+from of3.runtime.types import RunBroken
+
 T = TypeVar("T")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -97,7 +99,10 @@ class Watch:
         self._writing.setblocking(False)
         self._before = signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
         self._thread = threading.Thread(target=self._look, name="of3-signals", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # the run will want more of them
+            raise RunBroken(f"{error}: allow more processes (ulimit -u, pids.max) and memory") from error
 
     def _look(self) -> None:
         seen = 0

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from of3.engines import cuda, host, machine
-from of3.engines.bundle import PUBLISHED, Bundle
+from of3.engines.bundle import Bundle
 from of3.engines.fallback import Refusal
 from of3.engines.open import precision_for
+from of3.runtime.bundle import is_published, weights_of
 from of3.runtime.logs.counts import Counts
 from of3.runtime.networks import LANDMARKS
 from of3.runtime.options import Options
@@ -32,7 +33,7 @@ def before(pipeline: Pipeline, options: Options) -> list[Message]:
     return [
         *((logging.WARNING, conflict) for conflict in machine.conflicts()),
         *_on_engines(pipeline, options),
-        on_weights(pipeline.bundle),
+        (logging.INFO if is_published(pipeline.bundle) else logging.WARNING, weights_of(pipeline.bundle)),
         *_on_flags(pipeline.bundle, options),
     ]
 
@@ -57,16 +58,6 @@ def reason_of(refusals: Sequence[Refusal]) -> str:
     if refusals and not host.has_nvidia_device():
         return cuda.NO_GPU
     return "; ".join(f"not {refusal.engine}: {refusal.reason}" for refusal in refusals)
-
-
-def on_weights(bundle: Bundle) -> Message:
-    """Whose numbers they are."""
-    if bundle.is_stand_in:
-        return logging.WARNING, "STAND-IN WEIGHTS: the numbers mean nothing about faces"
-    others = [file for file, status in bundle.weights.items() if status != PUBLISHED]
-    if others:
-        return logging.WARNING, f"weights: NOT the published ones: {', '.join(others)}"
-    return logging.INFO, f"weights: as published, bundle {bundle.digest[:12]}"
 
 
 def _on_flags(bundle: Bundle, options: Options) -> Iterator[Message]:
