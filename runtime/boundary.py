@@ -6,10 +6,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol, TypeVar
 
+from of3.engines.base import BatchRefused, EngineFailed, EngineUnavailable
+from of3.engines.bundle import BundleError
 from of3.engines.workers import WorkerDied
 from of3.runtime.types import Failure, K, PictureError, RunError
 
 log = logging.getLogger(__name__)
+
+# No picture's doing, and true of all that follow: the run cannot go on.  A batch that an engine refuses
+# (BatchRefused) is its picture's: it is larger than anything here takes.
+NO_PICTURES_DOING = (WorkerDied, EngineFailed, EngineUnavailable, BundleError, RunError)
 
 ALONE = threading.Lock()  # held by the one picture that is tried again
 
@@ -39,9 +45,9 @@ def or_failure(stage: str, step: Callable[[A], B]) -> Callable[[tuple[K, A | Fai
 def _guarded(stage: str, step: Callable[[A], B], item: A) -> B | Failure:
     try:
         return again_when_short_of_memory(step, item)
-    except (WorkerDied, RunError):
-        raise  # not this picture's doing: the run cannot go on
-    except PictureError as error:
+    except NO_PICTURES_DOING:
+        raise
+    except (PictureError, BatchRefused) as error:
         return Failure(item.source, stage, str(error))
     except MemoryError as error:
         return Failure(item.source, stage, f"out of memory: {error}".removesuffix(": "))

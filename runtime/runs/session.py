@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from of3.engines import host
-from of3.engines.base import EngineFailed, EngineUnavailable
+from of3.engines.base import BatchRefused, EngineFailed, EngineUnavailable
 from of3.engines.bundle import BundleError
 from of3.engines.workers import WorkerDied
 from of3.runtime.logs.items import Item
@@ -120,5 +120,6 @@ def _or_run_broken() -> Iterator[None]:
         yield
     except EngineFailed as error:
         raise RunBroken(f"the engine failed and none is left to go on: {error}") from error
-    except (BundleError, WorkerDied) as error:  # the next engine's file changed since the run began; a thread
+    # The next engine is not there, or its file changed since the run began; a thread.
+    except (BatchRefused, BundleError, EngineUnavailable, WorkerDied) as error:
         raise RunBroken(str(error)) from error

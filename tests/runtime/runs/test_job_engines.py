@@ -3,17 +3,18 @@
 import csv
 import json
 import logging
+import shutil
 
 import pytest
 
 from of3.engines import host
-from of3.engines.base import EngineFailed
+from of3.engines.base import BatchRefused, EngineFailed, EngineUnavailable
 from of3.engines.bundle import BundleError
 from of3.engines.fallback import Candidate, Fallback
 from of3.engines.open import open_engine
 from of3.engines.registry import KINDS
 from of3.runtime import networks
-from of3.runtime.networks import MULTITASK
+from of3.runtime.networks import DETECTOR, MULTITASK
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.settings import Settings
 
@@ -92,12 +93,12 @@ def test_run_json_says_what_ran_and_how_it_went(run, out, bundle_folder):
 
 
 class Broken:
-    """Runs two batches, then never again."""
+    """Runs two batches, or as many as it is told to, then never again."""
 
     name, max_batch, max_in_flight = "broken", 64, 2
 
-    def __init__(self, engine):
-        self._engine, self._left = engine, 2
+    def __init__(self, engine, batches=2):
+        self._engine, self._left = engine, batches
 
     def start(self, batch):
         self._left -= 1
@@ -112,14 +113,14 @@ class Broken:
         pass
 
 
-def breaking(monkeypatch, has_next):
-    """Let the multitask engine of every pipeline break in its third batch."""
+def breaking(monkeypatch, has_next, whose=MULTITASK, batches=2):
+    """Let an engine of every pipeline break after some batches."""
 
     def open_broken(bundle, model, choice, share):
         engine = open_engine(bundle, model, choice, share)
-        if model != MULTITASK:
+        if model != whose:
             return engine
-        candidates = [Candidate(KINDS["tensorrt"], "bf16", lambda: Broken(engine))]
+        candidates = [Candidate(KINDS["tensorrt"], "bf16", lambda: Broken(engine, batches))]
         return Fallback(model, candidates + [Candidate(KINDS["cpu"], "fp32", lambda: engine)] * has_next)
 
     monkeypatch.setattr(networks, "open_engine", open_broken)
@@ -142,6 +143,83 @@ def test_when_no_engine_is_left_the_run_ends_with_exit_1(run, out, monkeypatch, 
     assert run("--batch", "1", "--no_calib", "on") == 1
     assert "none is left to go on: the device is lost" in caplog.text
     assert not info(out)["finished"]
+
+
+DETECTING = ("--batch", "1", "--no_calib", "on", "--skip_detect", "off")
+
+
+@pytest.fixture
+def twenty_more(aligned):
+    """More pictures than are looked at ahead of the first row."""
+    for number in range(20):
+        shutil.copy(aligned / "face_0.png", aligned / f"more_{number:02d}.png")
+
+
+def test_a_broken_detector_ends_the_run_and_makes_no_failed_rows(run, out, twenty_more, monkeypatch, caplog):
+    breaking(monkeypatch, has_next=False, whose=DETECTOR, batches=18)
+    assert run(*DETECTING) == 1
+    assert "none is left to go on: the device is lost" in caplog.messages[-1]
+    assert "--resume on goes on from there" in caplog.messages[-1]
+    assert "the device is lost" not in (out / "errors.tsv").read_text()
+
+
+def test_a_run_that_a_broken_detector_ended_goes_on_where_it_was(run, out, twenty_more, monkeypatch):
+    run(*DETECTING)
+    want = rows(out / "openface3.csv")
+    with monkeypatch.context() as patched:
+        breaking(patched, has_next=False, whose=DETECTOR, batches=18)
+        assert run(*DETECTING, "--override") == 1
+        assert 0 < len(rows(out / "openface3.csv")) < len(want)
+    assert run(*DETECTING, "--resume", "on") == 0
+    assert rows(out / "openface3.csv") == want
+
+
+def test_a_broken_detector_is_followed_by_the_next_and_no_row_is_lost(run, out, monkeypatch, caplog):
+    run(*DETECTING)
+    want = rows(out / "openface3.csv")
+    breaking(monkeypatch, has_next=True, whose=DETECTOR)
+    assert run(*DETECTING, "--override") == 0
+    assert rows(out / "openface3.csv") == want
+    assert caplog.text.count("going on from this batch") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (EngineUnavailable, "the engine failed and none is left to go on: the device is lost"),
+        (BundleError, "detector.fp32.onnx is gone"),
+    ],
+)
+def test_a_next_detector_that_does_not_open_ends_the_run_too(run, monkeypatch, caplog, error, said):
+    def gone():
+        raise error("detector.fp32.onnx is gone")
+
+    def open_broken(bundle, model, choice, share):
+        engine = open_engine(bundle, model, choice, share)
+        broken = Candidate(KINDS["tensorrt"], "bf16", lambda: Broken(engine))
+        return Fallback(model, [broken, Candidate(KINDS["cpu"], "fp32", gone)]) if model == DETECTOR else engine
+
+    monkeypatch.setattr(networks, "open_engine", open_broken)
+    assert run(*DETECTING) == 1
+    assert caplog.messages[-1] == said
+
+
+def test_a_picture_that_every_engine_refuses_is_one_failed_row(run, out, monkeypatch):
+    class Picky(Broken):
+        def start(self, batch):
+            self._left -= 1
+            if self._left == 0:
+                raise BatchRefused("got 9999x9999 pixels, want at most 4032x4032")
+            return self._engine.start(batch)
+
+    def open_picky(bundle, model, choice, share):
+        engine = open_engine(bundle, model, choice, share)
+        picky = [Candidate(KINDS["cpu"], "fp32", lambda: Picky(engine))]
+        return Fallback(model, picky) if model == DETECTOR else engine
+
+    monkeypatch.setattr(networks, "open_engine", open_picky)
+    assert run(*DETECTING) == 0
+    assert (out / "errors.tsv").read_text().count("want at most 4032x4032") == 1
 
 
 def test_an_engine_that_breaks_in_the_calibration_is_followed_by_the_next(run, out, monkeypatch, caplog):
