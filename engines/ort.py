@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 
 from of3.engines import cuda, host
-from of3.engines.base import CpuThreads, EngineFailed, EngineUnavailable, Floats, Outputs, Wait
+from of3.engines.base import (
+    BatchRefused,
+    CpuThreads,
+    EngineFailed,
+    EngineUnavailable,
+    Floats,
+    Outputs,
+    Wait,
+)
 from of3.engines.bundle import REMEDY, Bundle, BundleError, ModelCard
 from of3.engines.field import shown
 from of3.engines.graph import read_graph
@@ -20,6 +28,10 @@ from of3.engines.graph import read_graph
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 FLOAT32 = "tensor(float)"  # as a session names it
 LARGE_BYTES = 256 << 20  # of an input on the CPU: 22 megapixels
+OUT_OF_MEMORY = re.compile(  # of its arenas, of C++, of CUDA, of cuDNN
+    "Failed to allocate memory|smaller than requested bytes|bad_?alloc|out of memory|ALLOC_FAILED",
+    re.IGNORECASE,
+)
 INSTALL = "pip install 'of3[cpu]' (or 'of3[gpu]' on a machine with CUDA, never both)"
 
 
@@ -33,10 +45,22 @@ def import_onnxruntime() -> Any:
 
 
 def engine_errors(onnxruntime: Any) -> tuple[type[Exception], ...]:
-    """What InferenceSession raises: a kernel or library that is missing, memory that is not to be had."""
-    state = onnxruntime.capi.onnxruntime_pybind11_state
-    names = ("EPFail", "Fail", "InvalidArgument", "InvalidGraph", "NotImplemented", "RuntimeException")
-    return tuple(getattr(state, name) for name in names)
+    """What onnxruntime raises: a kernel or library that is missing, memory or a device that is not to be had.
+
+    RuntimeError is Python's own: OrtValue raises it in allocating and copying (1.32), as pybind11 does
+    MemoryError.
+    """
+    kinds = vars(onnxruntime.capi.onnxruntime_pybind11_state).values()
+    own = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)]
+    return (*own, RuntimeError, MemoryError)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory, the machine's or the device's, was all that was missing: the session is whole.
+
+    After each of these, with memory to be had again, the same session gave its outputs (1.32, CPU).
+    """
+    return isinstance(error, MemoryError) or bool(OUT_OF_MEMORY.search(str(error)))
 
 
 @cache
@@ -158,7 +182,7 @@ class OrtEngine:
             outputs = dict(zip(self._outputs, values, strict=True))
             self._card.check_outputs(len(batch), outputs)
         except self._errors as error:
-            raise EngineFailed(f"{self.name}: {error}") from error
+            raise self._broken(batch, error) from error
         return outputs
 
     def _session_for(self, batch: Floats) -> Any:
@@ -173,6 +197,12 @@ class OrtEngine:
                 self._options.enable_cpu_mem_arena = False
                 self._large = self._opened()
         return self._large
+
+    def _broken(self, batch: Floats, error: Exception) -> BatchRefused | EngineFailed:
+        """What an error means: where sizes are free, memory ran out because of this picture's."""
+        if self._card.input.is_free and is_out_of_memory(error):
+            return BatchRefused(f"{self.name}: no memory for {batch.shape[3]}x{batch.shape[2]} pixels: {error}")
+        return EngineFailed(f"{self.name}: {error}")
 
     def close(self) -> None:
         self._bindings = self._large = None

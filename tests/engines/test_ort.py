@@ -1,5 +1,7 @@
 import hashlib
 import json
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -52,6 +54,55 @@ def test_an_error_while_running_is_one_clear_exception(bundle_folder):
     with pytest.raises(EngineFailed, match=r"onnxruntime .* CPU fp32: "):
         engine.run(np.zeros((1, 3, 0, 8), np.float32))
     engine.close()
+
+
+def test_what_cannot_be_bound_on_the_device_is_the_engines_failure(bundle_folder):
+    """onnxruntime raises Python's own RuntimeError here: an OrtValue of a device that is not there."""
+    engine = ort.OrtEngine(read_bundle(bundle_folder), "multitask", "cpu", "fp32", CpuThreads(1))
+    card = read_bundle(bundle_folder).model("multitask")
+    engine._bindings = ort.Bindings(onnxruntime, engine._session, card, "cuda")
+    with pytest.raises(EngineFailed, match="CUDA"):
+        engine.run(np.zeros((1, 3, 224, 224), np.float32))
+    engine.close()
+
+
+SHORT_OF_MEMORY = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from of3.engines.base import BatchRefused, CpuThreads, EngineFailed
+from of3.engines.manifest import read_bundle
+from of3.engines.ort import OrtEngine
+
+engine = OrtEngine(read_bundle(Path(sys.argv[1])), sys.argv[2], "cpu", "fp32", CpuThreads(1))
+large, small = (np.zeros(tuple(map(int, shape.split(","))), np.float32) for shape in sys.argv[3:])
+engine.run(small)
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + (20 << 20), -1))
+try:
+    engine.run(large)
+except (BatchRefused, EngineFailed) as error:
+    print(type(error).__name__, error)
+resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+engine.run(small)
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "large", "small", "said"),
+    [
+        ("detector", "1,3,3000,4000", "1,3,64,64", "BatchRefused"),
+        ("multitask", "64,3,224,224", "1,3,224,224", "EngineFailed"),
+    ],
+)
+def test_memory_that_runs_out_is_the_pictures_doing_where_sizes_are_free(
+    bundle_folder, model, large, small, said
+):
+    """And the session is as good as before."""
+    arguments = [sys.executable, "-c", SHORT_OF_MEMORY, bundle_folder, model, large, small]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{said} onnxruntime ")
+    assert "allocate" in done.stdout
 
 
 def signed(folder, model, content):
