@@ -1,6 +1,7 @@
 """An engine made of several: the best that opens runs, and the next takes over when it cannot go on."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,9 @@ class Refusal:
 
 
 class Fallback:
-    """Contract: `of3.engines.base.Engine`.  Never silent: `refusals` holds every reason.
+    """Contract: `of3.engines.base.Engine`.
+
+    Never silent: `refusals` holds every reason, `batches` how many each engine did, by its name.
 
     Raises EngineUnavailable, listing every reason, when none opens.
     """
@@ -46,6 +49,8 @@ class Fallback:
         self._untried = list(candidates)
         self._opened: list[tuple[Candidate, Engine]] = []
         self.refusals: list[Refusal] = []
+        self.batches = Counter[str]()
+        self._refusing = set[str]()  # engines whose first refused batch was told
         self._at(0)
 
     @property
@@ -94,22 +99,36 @@ class Fallback:
         engine = self._at(rank)[1]
         try:
             started = engine.start(batch)
-        except BatchRefused:
-            if not self._has_another(rank):
-                raise
-            return self._start(batch, rank + 1)
+        except BatchRefused as error:
+            return self._passed_on(engine, batch, error)
         except EngineFailed as error:
             self._drop(engine, error)
             return self._start(batch, 0)
 
         def wait() -> Outputs:
             try:
-                return started()
+                outputs = started()
+            except BatchRefused as error:
+                return self._passed_on(engine, batch, error)()
             except EngineFailed as error:
                 self._drop(engine, error)
                 return self.run(batch)
+            self.batches[engine.name] += 1
+            return outputs
 
         return wait
+
+    def _passed_on(self, engine: Engine, batch: Floats, error: BatchRefused) -> Wait:
+        """Begin a batch that `engine` refuses on the next.  Raises `error` where there is none."""
+        ranks = [rank for rank, (_, other) in enumerate(self._opened) if other is engine]
+        rank = ranks[0] + 1 if ranks else 0  # it was dropped since
+        if ranks and not self._has_another(ranks[0]):
+            raise error
+        if engine.name not in self._refusing:
+            self._refusing.add(engine.name)
+            after = self._at(rank)[1].name
+            log.warning("%s: %s; such batches run on %s (run.json counts them)", self._model, error, after)
+        return self._start(batch, rank)
 
     def _has_another(self, rank: int) -> bool:
         try:

@@ -1,5 +1,6 @@
 """Pictures in, records out: the only file that knows the order of the stages."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -209,6 +210,13 @@ class Pipeline:
         tensors = [face_tensor(picture.pixels, card) for picture in pictures]
         outputs = self.networks.start(MULTITASK, tensors)()
         return np.stack([row(outputs, index).au for index in range(len(tensors))])
+
+    def batches(self) -> dict[str, Counter[str]]:
+        """How many batches of each model were done so far, by the engine that did them."""
+        done = {model: Counter(engine.batches) for model, engine in self.networks.engines.items()}
+        for model, more in self._alone.batches().items() if self._alone is not None else ():
+            done[model] += more
+        return done
 
     def close(self) -> None:
         """Stop the threads and give back the engines; the pipeline cannot run afterwards.  Twice is once."""

@@ -1,6 +1,7 @@
 """run.json: what a run was made with, what ran it, and how it went."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,9 +17,9 @@ from of3.runtime.types import RunBroken
 FILE = "run.json"
 
 
-def made_with(pipeline: Pipeline) -> dict[str, Any]:
-    """Versions, bundle and engines at work, as run.json has them."""
-    bundle = pipeline.bundle
+def made_with(pipeline: Pipeline, before: Mapping[str, Counter[str]]) -> dict[str, Any]:
+    """Versions, bundle and engines at work, as run.json has them.  before: batches that are not this run's."""
+    bundle, batches = pipeline.bundle, pipeline.batches()
     return {
         "versions": machine.packages(),
         "bundle": {
@@ -33,6 +34,7 @@ def made_with(pipeline: Pipeline) -> dict[str, Any]:
                 "runs": engine.name,
                 "kind": engine.kind.name,
                 "precision": engine.precision,
+                "batches": dict(batches[model] - before.get(model, Counter())),
                 "refused": [asdict(refusal) for refusal in engine.refusals],
             }
             for model, engine in pipeline.networks.engines.items()

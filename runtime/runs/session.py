@@ -1,6 +1,7 @@
 """An open pipeline with its AU order, as a command line asks for it, and what it does to a list of pictures."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ class Session:
     def __init__(self, options: Options, cores: int = 0):
         """cores: that it may keep busy, 0 for all.  Raises RunError."""
         self.options, self._root = options, Root(options.aligned)
+        self._before: dict[str, Counter[str]] = {}
         bundle = bundle_of(options)
         try:
             with saying_how_to_export(options):
@@ -80,7 +82,8 @@ class Session:
         )
 
     def made_with(self) -> dict[str, Any]:
-        return made_with(self.pipeline)
+        """As of `runinfo.made_with`; the batches are those of the last `write_all`."""
+        return made_with(self.pipeline, self._before)
 
     def write_all(
         self,
@@ -93,6 +96,7 @@ class Session:
 
         Raises RunBroken: no engine, or a thread, is left to go on; InputLost: no pictures are.
         """
+        self._before = self.pipeline.batches()
         pictures = ((item, item.path) for item in items)
         with _or_run_broken():
             for item, result in self.pipeline.run_keyed(pictures, au_to_index):

@@ -126,6 +126,24 @@ def test_a_batch_an_engine_refuses_runs_on_the_next_and_the_first_stays(cpu, bat
     assert not picky.is_closed
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["when started", "when waited for"])
+def test_what_is_refused_is_said_once_and_counted_by_engine(cpu, batches, late, caplog):
+    picky = Breaking(cpu, 1, late, error=BatchRefused)
+    engine = fallback(("tensorrt", lambda: picky), ("cpu", lambda: cpu))
+    for batch in batches:
+        engine.run(batch)
+    (said,) = caplog.messages
+    assert said.startswith("multitask: out of memory; such batches run on onnxruntime ")
+    assert engine.batches == {"breaking": 1, cpu.name: len(batches) - 1}
+
+
+def test_what_broke_in_mid_run_is_counted_where_it_was_done(cpu, batches):
+    engine = fallback(("tensorrt", lambda: Breaking(cpu, 3, late=True)), ("cpu", lambda: cpu))
+    for batch in batches:
+        engine.run(batch)
+    assert engine.batches == {"breaking": 3, cpu.name: 1}
+
+
 def test_closing_closes_all_that_were_opened(cpu, batches):
     first, second = Breaking(cpu, 0, error=BatchRefused), Breaking(cpu, 9)
     engine = fallback(("tensorrt", lambda: first), ("cuda", lambda: second))

@@ -7,6 +7,7 @@ on, and one that is repeated changes nothing.
 import json
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -135,8 +136,8 @@ def _again(plan: Plan, task: Task, why: str) -> str:
 def _write_info(plan: Plan, flags: Mapping[str, Any], sessions: list[Session], counts: Counts) -> None:
     """run.json, and one line of it."""
     started_s, ended_s = (min(s.started_s for s in sessions), max(s.ended_s for s in sessions))
-    made = _distinct([session.made for session in sessions])
-    info = RunInfo(flags, together(made), plan.images, datetime.fromtimestamp(started_s, UTC))
+    made = together([session.made for session in sessions])
+    info = RunInfo(flags, made, plan.images, datetime.fromtimestamp(started_s, UTC))
     info.write(plan.folder.parent, counts, plan.skipped, ended_s - started_s)
     tell(after(counts, plan.skipped, ended_s - started_s, plan.folder.parent, flags["skip_detect"]))
 
@@ -147,12 +148,22 @@ def _distinct(documents: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]
 
 
 def together(made: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """What several sessions ran on, as one: the first, and under `others` what else ran a model."""
-    engines = {
-        model: {**first, **({"others": others} if others else {})}
-        for model, first in made[0]["engines"].items()
-        for others in [_distinct([each["engines"][model] for each in made])[1:]]
-    }
+    """What several sessions ran on, as one: the first, and under `others` what else ran a model.
+
+    The batches are those of all; they do not make one engine another.
+    """
+    engines = {model: _joined([each["engines"][model] for each in made]) for model in made[0]["engines"]}
     if any("others" in engine for engine in engines.values()):
         log.warning("parts were made on different engines: run.json names them")
     return {**made[0], "engines": engines}
+
+
+def _joined(engines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    first, *others = _distinct(
+        [{name: value for name, value in engine.items() if name != "batches"} for engine in engines]
+    )
+    batches = Counter[str]()
+    for engine in engines:
+        for name, count in engine.get("batches", {}).items():
+            batches[name] += count
+    return {**first, "batches": dict(batches), **({"others": others} if others else {})}

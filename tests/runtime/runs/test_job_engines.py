@@ -89,6 +89,7 @@ def test_run_json_says_what_ran_and_how_it_went(run, out, bundle_folder):
     engine = found["engines"]["multitask"]
     assert engine["runs"].startswith("onnxruntime ")
     assert engine["precision"] == "fp32"
+    assert engine["batches"] == {engine["runs"]: 2}
     assert {refusal["engine"] for refusal in engine["refused"]} <= {"tensorrt", "cuda"}
 
 
@@ -136,6 +137,7 @@ def test_an_engine_that_breaks_in_mid_run_loses_no_row(run, out, monkeypatch, ca
     engine = info(out)["engines"]["multitask"]
     assert engine["kind"] == "cpu"
     assert engine["refused"][-1]["reason"] == "failed in mid-run: the device is lost"
+    assert engine["batches"] == {"broken": 2, engine["runs"]: 3}
 
 
 def test_when_no_engine_is_left_the_run_ends_with_exit_1(run, out, monkeypatch, caplog):
@@ -202,6 +204,15 @@ def test_a_next_detector_that_does_not_open_ends_the_run_too(run, monkeypatch, c
     monkeypatch.setattr(networks, "open_engine", open_broken)
     assert run(*DETECTING) == 1
     assert caplog.messages[-1] == said
+
+
+def test_a_picture_that_comes_alone_is_counted_too(run, out, aligned):
+    """It has engines of its own, with all cores on one run."""
+    for path in (*aligned.rglob("*.png"), aligned / "broken.jpg"):
+        if path != aligned / "face_0.png":
+            path.unlink()
+    assert run("--device", "cpu") == 0
+    assert list(info(out)["engines"]["multitask"]["batches"].values()) == [1]
 
 
 def test_a_picture_that_every_engine_refuses_is_one_failed_row(run, out, monkeypatch):

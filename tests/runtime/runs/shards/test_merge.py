@@ -60,6 +60,8 @@ def test_run_json_says_the_same_as_a_single_runs(run, out, options, logs):
     merge(make(options, logs))
     merged = json.loads((out / "run.json").read_text())
     assert merged["finished"]
+    for document in (single, merged):  # as many as the shards' ends make of them
+        del document["engines"]["multitask"]["batches"]
     assert {name for name in merged if merged[name] != single[name]} <= {
         "started",
         "elapsed_s",
@@ -133,6 +135,24 @@ def test_a_changed_index_is_refused(plan):
     path = plan.folder / "shards.tsv"
     path.write_bytes(path.read_bytes().replace(b"0000000002", b"0000000001", 1))
     with pytest.raises(RunError, match=r"shards\.tsv was changed"):
+        merge(plan)
+
+
+def test_the_batches_of_all_parts_are_added_up(plan, logs, caplog):
+    merge(plan)
+    (engine,) = json.loads((logs / "run.json").read_text())["engines"].values()
+    assert sum(engine["batches"].values()) == plan.shards
+    assert "others" not in engine
+    assert "different engines" not in caplog.text
+
+
+@pytest.mark.parametrize("batches", [{"any": "1"}, {"any": None}, [1], 7])
+def test_batches_that_are_no_counts_are_refused(plan, batches):
+    def miscounted(made):
+        return {**made, "engines": {"multitask": {**made["engines"]["multitask"], "batches": batches}}}
+
+    replaced(plan, 2, made=miscounted)
+    with pytest.raises(RunError, match="not what a run writes"):
         merge(plan)
 
 
