@@ -1,4 +1,4 @@
-"""A module -> its fp32 ONNX graph, opset 22, with named inputs, outputs and free dimensions."""
+"""A module -> its fp32 ONNX graph, opset 18, with named inputs, outputs and free dimensions."""
 
 import gc
 import logging
@@ -13,7 +13,11 @@ from torch import nn
 
 from of3.export.networks.multitask import FusedMultitask, Multitask
 
-OPSET = 22
+# The newest that onnxruntime's CUDA provider has all kernels of: from 22 on none for MaxPool and
+# InstanceNormalization (1.31: 21 of STAR's nodes ran on the CPU, with 42 copies a run), from 19 on none for
+# Resize before 1.31, and of 22 none for Conv in 1.23 (83 of multitask's on the CPU).  bf16 has an operator set
+# of its own: `precision.BF16_OPSET`.
+OPSET = 18
 MIN_SIDE_PX = 32
 MAX_BATCH = 4096
 

@@ -14,6 +14,9 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 
 LOW_TYPES = {"fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
 FP16_MAX = 65504.0
+# The first operator set with bf16 for Conv, InstanceNormalization and MaxPool; between it and the fp32 graph's,
+# our operators gained types and changed nothing else.
+BF16_OPSET = 22
 # Normalisations lose their epsilon in fp16 (1e-12 becomes 0), a comparison or a top-k turns a rounding error
 # into a jump, and softmax is an output.
 KEPT_OPS = {"Clip", "Greater", "InstanceNormalization", "ReduceL2", "Softmax", "TopK", "Where"}
@@ -35,7 +38,8 @@ def typed(model: ModelProto, precision: str) -> ModelProto:
     Raises PrecisionError when a weight does not fit fp16, or the result is not well typed.
     """
     graph = _Typing(model, precision).graph()
-    result = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    opsets = [helper.make_opsetid("", BF16_OPSET)] if precision == "bf16" else model.opset_import
+    result = helper.make_model(graph, opset_imports=opsets, ir_version=model.ir_version)
     try:
         onnx.checker.check_model(result, full_check=True)
         onnx.shape_inference.infer_shapes(result, check_type=True, strict_mode=True)

@@ -8,15 +8,20 @@ from of3.export.graph import to_onnx
 from of3.export.models import landmarks
 from of3.export.standin import make_star
 
+MODELS = ("detector", "multitask", "landmarks")
 
-@pytest.fixture(scope="module", params=["detector", "multitask", "landmarks"])
+
+@pytest.fixture(scope="module", params=MODELS)
 def graph(request, bundle_folder):
     return onnx.load(bundle_folder / f"{request.param}.fp32.onnx")
 
 
-def test_opset_22_and_no_other_domain(graph):
-    assert [(entry.domain, entry.version) for entry in graph.opset_import] == [("", 22)]
-    assert not graph.functions
+@pytest.mark.parametrize(("precision", "opset"), [("fp32", 18), ("fp16", 18), ("bf16", 22)])
+@pytest.mark.parametrize("model", MODELS)
+def test_the_opset_that_cuda_has_kernels_of_and_no_other_domain(bundle_folder, model, precision, opset):
+    found = onnx.load(bundle_folder / f"{model}.{precision}.onnx")
+    assert [(entry.domain, entry.version) for entry in found.opset_import] == [("", opset)]
+    assert not found.functions
 
 
 def test_no_einsum(graph):
