@@ -20,12 +20,17 @@ NO_GPU = "no NVIDIA GPU here"
 NO_DRIVER = (
     "no NVIDIA driver (libcuda.so.1 is not found): install it; in a container, start that with --gpus all"
 )
+OUT_OF_MEMORY = 2  # cudaErrorMemoryAllocation
 FLOAT_BYTES = 4
 DEVICE = 0  # CUDA_VISIBLE_DEVICES chooses another
 
 
 class CudaError(Exception):
     """A CUDA call failed, by its name and CUDA's own words."""
+
+
+class OutOfMemory(CudaError):
+    """The device, or the host's page-locked memory, has no more to give; all else is as before."""
 
 
 class BindingsMissing(EngineUnavailable):
@@ -55,7 +60,8 @@ def checked(result: Sequence[Any]) -> Any:
     """(status, value...) of a CUDA call -> its value, a tuple if several, None if none.  Raises CudaError."""
     status, *values = result
     if int(status) != 0:
-        raise CudaError(f"{status.name} ({int(status)}): {_words(status)}")
+        kind = OutOfMemory if int(status) == OUT_OF_MEMORY else CudaError
+        raise kind(f"{status.name} ({int(status)}): {_words(status)}")
     return values[0] if len(values) == 1 else tuple(values) or None
 
 
@@ -144,6 +150,16 @@ class Stream(Held):
     def wait(self) -> None:
         """Until everything queued is done.  Raises CudaError when some of it failed."""
         checked(self._runtime.cudaStreamSynchronize(self.handle))
+
+
+class Memory(Held):
+    """Bytes on the device."""
+
+    def __init__(self, size_bytes: int):
+        super().__init__()
+        runtime = bindings()
+        self.size_bytes = size_bytes
+        self.device = int(self.keep(checked(runtime.cudaMalloc(size_bytes)), runtime.cudaFree))
 
 
 class Buffer(Held):

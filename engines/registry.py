@@ -43,9 +43,9 @@ def _check_tensorrt() -> None:
 
 
 def _open_tensorrt(bundle: "Bundle", model: str, precision: str, tf32: bool, _: "CpuThreads") -> "Engine":
-    from of3.engines.trt.engine import TrtEngine
+    from of3.engines.trt.choice import open_best
 
-    return TrtEngine(bundle, model, precision, tf32)
+    return open_best(bundle, model, precision, tf32)
 
 
 def _check_cuda() -> None:

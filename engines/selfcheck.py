@@ -2,13 +2,13 @@
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from of3.engines.base import Engine, EngineUnavailable, Floats
+from of3.engines.base import BatchRefused, Engine, EngineFailed, EngineUnavailable, Floats
 from of3.engines.bundle import REMEDY, BundleError, InputCard, ModelCard
 
 PIXELS = "pixels"
@@ -43,13 +43,14 @@ def read_self_check(card: ModelCard) -> SelfCheck:
 
 
 def differences(engine: Engine, card: ModelCard, check: SelfCheck, rows: int) -> dict[str, float]:
-    """Largest absolute difference from fp32 of each output, over the first `rows` pictures."""
-    found = engine.run(tensor_of(check.pixels[:rows], card.input))
-    return {name: float(np.abs(found[name] - want[:rows]).max()) for name, want in check.outputs.items()}
+    """Largest absolute difference from fp32 of each output, over a batch of the pictures."""
+    rank = np.arange(rows) % len(check.pixels)
+    found = engine.run(tensor_of(check.pixels[rank], card.input))
+    return {name: float(np.abs(found[name] - want[rank]).max()) for name, want in check.outputs.items()}
 
 
 def verify(engine: Engine, card: ModelCard, precision: str, rows: int = 1) -> dict[str, float]:
-    """The differences, over the first `rows` pictures.
+    """The differences, over a batch of `rows`.
 
     Raises EngineUnavailable when an output is further from fp32 than this precision explains.
     """
@@ -62,3 +63,20 @@ def verify(engine: Engine, card: ModelCard, precision: str, rows: int = 1) -> di
         )
         raise EngineUnavailable(f"{engine.name} fails the self-check of {card.name}: {said}")
     return found
+
+
+def accept(engine: Engine, card: ModelCard, precision: str, batches: Iterable[int]) -> None:
+    """Run a batch of each size before any picture.
+
+    Raises EngineUnavailable, the engine closed, when one of them fails or is further from fp32 than this
+    precision explains; BundleError.
+    """
+    try:
+        for rows in batches:
+            verify(engine, card, precision, rows)
+    except (BatchRefused, EngineFailed) as error:
+        engine.close()
+        raise EngineUnavailable(f"{engine.name} does not run {card.name}: {error}") from error
+    except (BundleError, EngineUnavailable):
+        engine.close()
+        raise

@@ -5,7 +5,6 @@ for RTX know, and what 10.8 and later are asked for.
 """
 
 import hashlib
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,10 +20,11 @@ from of3.engines.trt.plan_file import PlanCard, TensorCard
 
 OLDEST = (10, 8)  # of `tensorrt`: the first whose strongly typed bf16 is complete
 BF16_FROM = (8, 0)  # compute capability
-# A free-sized model: height and width of its smallest, usual and largest input.  Its activations grow with
-# the largest, so it takes few pictures at once.
-FREE_SIDES_PX = {"min": (32, 32), "opt": (720, 1280), "max": (2160, 3840)}
-MAX_FREE_BATCH = 4
+# A free-sized model: height and width of its smallest, usual and largest input.  Square, so that a picture may
+# stand or lie: 4032x3024 of a telephone and portrait 4K, 2160x3840, are within.  Its activations take 36 bytes
+# for each pixel, here 0.6 GB, and only as much as the pictures that come need (the memory is given by shape).
+FREE_SIDES_PX = {"min": (32, 32), "opt": (720, 1280), "max": (4096, 4096)}
+FREE_BATCH = 1  # pictures come one by one: each has its own size
 LOW_TYPES = {"fp16": "HALF", "bf16": "BF16"}
 TIMING_CACHE = "timing.cache"
 MAX_CACHE_BYTES = 1 << 28
@@ -50,7 +50,8 @@ class Target:
         version = libraries.library(self.library).__version__
         gpu = re.sub(r"[^a-z0-9]+", "-", self.gpu.lower()).strip("-")
         sms = "+".join(f"sm{each.replace('.', '')}" for each in self.compute_capabilities)
-        return f"{gpu}-{sms}-{'rtx' if self.library == 'tensorrt_rtx' else 'trt'}{version}"
+        kind = "rtx" if self.library == "tensorrt_rtx" else "trt"
+        return f"{gpu}-{sms}-{kind}{version}{'-tf32' if self.tf32 else ''}"
 
 
 def find_target(library: str, compute_capabilities: Sequence[str], max_batch: int, tf32: bool) -> Target:
@@ -118,8 +119,8 @@ def build(bundle: Bundle, model: str, precision: str, target: Target, monitor: A
         plan_bytes=len(content),
     )
     path = folder / f"{model}.{precision}.plan"
-    write_private(path, content)
-    write_private(path.with_suffix(".json"), plan_file.sidecar_text(sidecar).encode())
+    plan_file.write_private(path, content)
+    plan_file.write_private(path.with_suffix(".json"), plan_file.sidecar_text(sidecar).encode())
     return path
 
 
@@ -149,7 +150,7 @@ def build_plan(
     network = parsed(library, builder, messages, card, precision)
     check_types(network, card.name, precision)
     config = builder.create_builder_config()
-    _set_flags(library, config, target)
+    set_flags(library, config, target, is_recorded=not card.input.is_free)
     if monitor is not None:
         config.progress_monitor = monitor
     shapes = profile_of(card, target.max_batch)
@@ -199,18 +200,20 @@ def profile_of(card: ModelCard, max_batch: int) -> dict[str, tuple[int, ...]]:
     """Smallest, usual and largest shape of a model's input."""
     _, channels, *sides = card.input.shape
     if card.input.is_free:
-        most = {"min": 1, "opt": 1, "max": min(max_batch, MAX_FREE_BATCH)}
-        return {name: (rows, int(channels), *FREE_SIDES_PX[name]) for name, rows in most.items()}
+        return {name: (FREE_BATCH, int(channels), *each) for name, each in FREE_SIDES_PX.items()}
     most = {"min": 1, "opt": max_batch, "max": max_batch}
     return {name: (rows, int(channels), *map(int, sides)) for name, rows in most.items()}
 
 
-def _set_flags(library: Any, config: Any, target: Target) -> None:
+def set_flags(library: Any, config: Any, target: Target, is_recorded: bool) -> None:
+    """is_recorded: as a CUDA graph, which TensorRT for RTX wants to know of."""
     if target.tf32:
         config.set_flag(library.BuilderFlag.TF32)
     else:
         config.clear_flag(library.BuilderFlag.TF32)  # it is set by default
     if target.library == "tensorrt_rtx":
+        if is_recorded:
+            config.set_flag(library.BuilderFlag.REQUIRE_USER_ALLOCATION)
         config.num_compute_capabilities = len(target.compute_capabilities)
         for index, each in enumerate(target.compute_capabilities):
             member = _members(library)[f"SM{each.replace('.', '')}"]
@@ -248,7 +251,7 @@ class _TimingCache:
     def write(self) -> None:
         cache = self._config.get_timing_cache() if self._config is not None else None
         if cache is not None:
-            write_private(self._path, bytes(cache.serialize()))
+            plan_file.write_private(self._path, bytes(cache.serialize()))
 
 
 def plan_folder(bundle_folder: Path, name: str) -> Path:
@@ -257,17 +260,3 @@ def plan_folder(bundle_folder: Path, name: str) -> Path:
     for each in (folder.parent, folder):
         each.mkdir(mode=0o700, exist_ok=True)
     return folder
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, for its owner alone."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -6,10 +6,11 @@ from typing import Any
 
 from of3.engines import cuda, selfcheck
 from of3.engines.base import BatchRefused, EngineFailed, EngineUnavailable, Floats, Outputs, Wait
-from of3.engines.bundle import Bundle, ModelCard
+from of3.engines.bundle import ModelCard
 from of3.engines.trt import libraries, plan_file
 from of3.engines.trt.context import Context
-from of3.engines.trt.plan_file import PlanCard, TensorCard, Wanted
+from of3.engines.trt.kernels import Contexts
+from of3.engines.trt.plan_file import PlanCard, TensorCard
 
 MAX_IN_FLIGHT = 2
 
@@ -59,38 +60,30 @@ def buckets(most: int) -> list[int]:
 class TrtEngine:
     """Contract: `of3.engines.base.Engine`.
 
-    tf32: whether fp32 products may be rounded to TF32.  graphs: launch recorded CUDA graphs.
-    Raises EngineUnavailable: no library, no GPU, no plan that fits, or one that fails the self-check.
+    graphs: launch recorded CUDA graphs.  Raises EngineUnavailable: the plan is not as its sidecar says, or
+    fails the self-check in one of the batch sizes that are kept ready.
     """
 
     max_in_flight = MAX_IN_FLIGHT
 
-    def __init__(self, bundle: Bundle, model: str, precision: str, tf32: bool, graphs: bool = True):
-        self._card = bundle.model(model)
-        libraries.first()
-        gpu = cuda.find_gpu()
-        sidecar, chosen = _choose(bundle, self._card, precision, tf32, gpu)
-        self._plan = chosen
-        self.precision = precision
-        self._trt = libraries.library(chosen.library)
-        self._messages = libraries.messages(chosen.library)
+    def __init__(self, card: ModelCard, sidecar: Path, plan: PlanCard, gpu: cuda.Gpu, graphs: bool = True):
+        self._card, self._plan = card, plan
+        self.precision, self.max_batch = plan.precision, plan.max_batch
+        self._trt = libraries.library(plan.library)
+        self._messages = libraries.messages(plan.library)
+        self._messages.drain()  # what it said of others
         self._engine = self._deserialise(sidecar)
-        self._is_free = self._card.input.is_free
+        self._is_free = card.input.is_free
         self._has_graphs = graphs and not self._is_free
         self._contexts: dict[tuple[int, int], Context] = {}
         self._turn = 0
-        self.max_batch = chosen.max_batch
-        types = f"{precision} tf32" if chosen.tf32 else precision
-        where = f"{gpu.name} (sm_{gpu.compute_capability})"
-        self.name = f"{chosen.library} {chosen.version} {types} on {where}"
-        try:
-            selfcheck.verify(self, self._card, "tf32" if chosen.tf32 and precision == "fp32" else precision)
-        except EngineFailed as error:
-            self.close()
-            raise EngineUnavailable(f"{sidecar.with_suffix('.plan')} does not run: {error}") from error
-        except EngineUnavailable:
-            self.close()
-            raise
+        types = f"{plan.precision} tf32" if plan.tf32 else plan.precision
+        self.name = f"{plan.library} {plan.version} {types} on {gpu.name} (sm_{gpu.compute_capability})"
+        self._made = Contexts(self._trt, self._engine, self._is_free, sidecar.with_suffix(".plan"))
+        bounds = "tf32" if plan.tf32 and plan.precision == "fp32" else plan.precision
+        ready = [1] if self._is_free else buckets(self.max_batch)
+        selfcheck.accept(self, card, bounds, [rows for rows in ready for _ in range(MAX_IN_FLIGHT)])
+        self._made.keep()
 
     def _deserialise(self, sidecar: Path) -> Any:
         content = plan_file.read_plan(sidecar, self._plan)
@@ -119,14 +112,14 @@ class TrtEngine:
             shape = self._padded(batch.shape)
             running = self._context(shape).start(batch, shape)
         except cuda.CudaError as error:
-            raise self._failed(error) from error
+            raise self._failed(batch, error) from error
 
         def wait() -> Outputs:
             try:
                 outputs = running.outputs()
                 self._card.check_outputs(len(batch), outputs)
             except (cuda.CudaError, ValueError) as error:
-                raise self._failed(error) from error
+                raise self._failed(batch, error) from error
             return outputs
 
         return wait
@@ -134,8 +127,13 @@ class TrtEngine:
     def run(self, batch: Floats) -> Outputs:
         return self.start(batch)()
 
-    def _failed(self, error: Exception) -> EngineFailed:
-        return EngineFailed(f"{self.name}: {error}")
+    def _failed(self, batch: Floats, error: Exception) -> BatchRefused | EngineFailed:
+        """What an error means, with TensorRT's words; where sizes are free, memory ran out for this picture."""
+        logged = self._messages.drain("")
+        said = f"{self.name}: {error}{logged and ': '}{logged}"
+        if self._is_free and isinstance(error, cuda.OutOfMemory):
+            return BatchRefused(f"{said}: no memory for {batch.shape[3]}x{batch.shape[2]} pixels")
+        return EngineFailed(said)
 
     def _is_within(self, shape: tuple[int, ...]) -> bool:
         low, high = self._plan.profile["min"], self._plan.profile["max"]
@@ -156,53 +154,13 @@ class TrtEngine:
         self._turn = (self._turn + 1) % MAX_IN_FLIGHT
         key = (0 if self._is_free else shape[0], self._turn)
         if key not in self._contexts:
-            self._contexts[key] = Context(self._engine, self._plan.tensors, shape, self._has_graphs)
+            self._contexts[key] = Context(self._made.make, self._plan.tensors, shape, self._has_graphs)
         return self._contexts[key]
 
     def close(self) -> None:
         for context in self._contexts.values():
             context.close()
         self._contexts.clear()
+        if self._engine is not None:
+            self._made.keep()  # a detector's sizes came one by one
         self._engine = None
-
-
-def wanted_here(card: ModelCard, precision: str, tf32: bool, library: str, gpu: cuda.Gpu) -> Wanted:
-    """What a plan of `library` must match to run on this machine."""
-    return Wanted(
-        model=card.name,
-        precision=precision,
-        tf32=tf32,
-        libraries=libraries.installed(),
-        cuda_major=plan_file.cuda_major_of(library),
-        gpu=gpu.name,
-        compute_capability=gpu.compute_capability,
-        source_sha256=card.files[precision].sha256,
-    )
-
-
-def _choose(
-    bundle: Bundle, card: ModelCard, precision: str, tf32: bool, gpu: cuda.Gpu
-) -> tuple[Path, PlanCard]:
-    """The first plan that is the one for here and now.  Raises EngineUnavailable with every plan's reason."""
-    if precision not in card.files:
-        raise EngineUnavailable(
-            f"the bundle holds {card.name} as {', '.join(card.files)}, not {precision}: "
-            f"run `of3 export --force --precision {precision}`, then `of3 build`"
-        )
-    refused = []
-    for sidecar in plan_file.sidecars(bundle.folder, card.name, precision):
-        try:
-            found = plan_file.read_card(sidecar)
-        except EngineUnavailable as error:
-            refused.append(str(error))
-            continue
-        wanted = wanted_here(card, precision, tf32, found.library, gpu)
-        reasons = list(plan_file.misfits(found, wanted))
-        ranks = {len(shape) for shape in found.profile.values()}
-        if not same_ends(found.tensors, ends_of(card)) or ranks != {len(card.input.shape)}:
-            reasons.append("its inputs and outputs are not those of bundle.json")
-        if not reasons:
-            return sidecar, found
-        refused.append(f"{sidecar.parent.name}: {', '.join(reasons)}")
-    said = "; ".join(refused) or f"no plan for {card.name} {precision}"
-    raise EngineUnavailable(f"{said}: run `of3 build --bundle {bundle.folder} --precision {precision}` here")

@@ -54,9 +54,9 @@ def messages(name: str) -> Any:
             if severity in (trt.ILogger.INTERNAL_ERROR, trt.ILogger.ERROR):
                 self.errors.append(text)
 
-        def drain(self) -> str:
+        def drain(self, otherwise: str = "no reason given") -> str:
             """What went wrong since the last time, as one line."""
             said, self.errors = "; ".join(self.errors), []
-            return said or "no reason given"
+            return said or otherwise
 
     return Messages()

@@ -209,6 +209,20 @@ def read_safely(path: Path, most_bytes: int) -> bytes:
         raise EngineUnavailable(f"{path}: {error.strerror}: {rebuild()}") from error
 
 
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, for its owner alone."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def _refuse_unsafe(path: Path, status: os.stat_result) -> None:
     if not hasattr(os, "geteuid"):
         return  # no POSIX permissions to go by

@@ -15,7 +15,7 @@ from of3.engines.base import EngineUnavailable
 from of3.engines.bundle import Bundle, BundleError
 from of3.engines.trt import libraries
 from of3.engines.trt.build import PlanError, Target, build, capability, check_bf16, find_target
-from of3.engines.trt.engine import TrtEngine
+from of3.engines.trt.choice import open_best
 from of3.runtime.bundle import open_bundle
 from of3.runtime.commands.arguments import METAVARS, on_off, precisions
 from of3.runtime.runs.console import log_to_stderr
@@ -150,7 +150,7 @@ def _tried(bundle: Bundle, model: str, precision: str) -> str:
     except EngineUnavailable:
         return ", not tried: there is no GPU here"
     try:
-        TrtEngine(bundle, model, precision, tf32=True).close()
+        open_best(bundle, model, precision, tf32=True).close()
     except EngineUnavailable as error:
         return f", but it does not open: {error}"
     return ", self-check passed"

@@ -15,8 +15,8 @@ from of3.engines.base import CpuThreads, Engine, EngineFailed, EngineUnavailable
 from of3.engines.bundle import Bundle, BundleError, ModelCard
 from of3.engines.open import Choice, kinds_for, open_engine, precision_for
 from of3.engines.registry import KINDS, NAMES, ORDER, PRECISIONS, Kind
-from of3.engines.trt import engine as trt
 from of3.engines.trt import plan_file as plan
+from of3.engines.trt.choice import wanted_here
 from of3.runtime.bundle import open_bundle, weights_of
 from of3.runtime.commands.arguments import METAVARS, on_off
 from of3.runtime.runs.console import log_to_stderr
@@ -159,7 +159,7 @@ def _plan_state(sidecar: Path, card: ModelCard, precision: str) -> str:
     except EngineUnavailable:
         gpu = cuda.Gpu(written.gpu, written.compute_capabilities[0], 0)
         note = ", not compared with a GPU: there is none"
-    reasons = list(plan.misfits(written, trt.wanted_here(card, precision, True, written.library, gpu)))
+    reasons = list(plan.misfits(written, wanted_here(card, precision, True, written.library, gpu)))
     return (f"STALE: {', '.join(reasons)}" if reasons else "fits") + note
 
 

@@ -14,8 +14,8 @@ from of3.engines import host
 from of3.engines.base import EngineUnavailable
 from of3.engines.cuda import Gpu
 from of3.engines.manifest import read_bundle
+from of3.engines.trt import choice, libraries
 from of3.engines.trt import engine as trt
-from of3.engines.trt import libraries
 from of3.engines.trt import plan_file as plan
 from of3.engines.trt.build import (
     PlanError,
@@ -26,6 +26,7 @@ from of3.engines.trt.build import (
     find_target,
     parsed,
     profile_of,
+    set_flags,
 )
 from of3.runtime.commands import build as command
 
@@ -149,7 +150,7 @@ def test_profiles(bundle):
     assert profile_of(bundle.model("detector"), 32) == {
         "min": (1, 3, 32, 32),
         "opt": (1, 3, 720, 1280),
-        "max": (4, 3, 2160, 3840),
+        "max": (1, 3, 4096, 4096),
     }
     assert profile_of(bundle.model("multitask"), 32) == {
         "min": (1, 3, 224, 224),
@@ -162,7 +163,7 @@ def test_the_command_builds_all_that_is_asked_for(bundle, caplog, bundle_copy):
     flags = ["--bundle", str(bundle_copy), "--backend", "tensorrt_rtx", "--compute_capability", "8.6,8.9"]
     assert command.main([*flags, "--precision", "fp16", "--max_batch", "4", "--tf32", "on"]) == 0
     (folder,) = (bundle_copy / "plans").iterdir()
-    assert folder.name == f"any-sm86+sm89-rtx{rtx.__version__}"
+    assert folder.name == f"any-sm86+sm89-rtx{rtx.__version__}-tf32"
     assert sorted(path.name for path in folder.glob("*.plan")) == [f"{m}.fp16.plan" for m in sorted(MODELS)]
     card = plan.read_card(folder / "multitask.fp16.json")
     assert card.tf32
@@ -234,7 +235,7 @@ def test_a_plan_for_another_gpu_or_of_other_weights_does_not_fit(bundle):
     card = plan.read_card(path.with_suffix(".json"))
 
     def reasons(gpu, precision="fp16"):
-        wanted = trt.wanted_here(bundle.model("detector"), precision, False, card.library, gpu)
+        wanted = choice.wanted_here(bundle.model("detector"), precision, False, card.library, gpu)
         return list(plan.misfits(card, wanted))
 
     assert reasons(Gpu("NVIDIA RTX A6000", "8.6", 0)) == []
@@ -260,3 +261,22 @@ def test_the_sidecar_is_json_with_every_field(bundle):
     document = json.loads(path.with_suffix(".json").read_text())
     assert document["format"] == "of3-plan"
     assert set(document["plan"]) == set(plan.PlanCard.__slots__)
+
+
+@pytest.mark.parametrize(
+    ("model", "is_recorded"), [("multitask", True), ("landmarks", True), ("detector", False)]
+)
+def test_plans_that_are_recorded_as_graphs_leave_their_memory_to_the_user(bundle, model, is_recorded):
+    """TensorRT for RTX cannot be captured where it may allocate."""
+    builder = rtx.Builder(libraries.messages("tensorrt_rtx"))
+    config = builder.create_builder_config()
+    set_flags(rtx, config, target("8.6"), is_recorded=not bundle.model(model).input.is_free)
+    assert config.get_flag(rtx.BuilderFlag.REQUIRE_USER_ALLOCATION) == is_recorded
+    assert not config.get_flag(rtx.BuilderFlag.TF32)
+
+
+def test_plans_with_and_without_tf32_do_not_share_a_file(bundle):
+    exact, rounded = (build(bundle, "detector", "fp32", target("8.6", tf32=each)) for each in (False, True))
+    assert exact != rounded
+    assert not plan.read_card(exact.with_suffix(".json")).tf32
+    assert plan.read_card(rounded.with_suffix(".json")).tf32

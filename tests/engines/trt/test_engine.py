@@ -13,8 +13,9 @@ import pytest
 from of3.engines import host
 from of3.engines.base import EngineUnavailable
 from of3.engines.manifest import read_bundle
+from of3.engines.trt import choice, libraries
 from of3.engines.trt import engine as trt
-from of3.engines.trt import libraries
+from of3.engines.trt.build import profile_of
 from of3.engines.trt.plan_file import TensorCard
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -24,6 +25,16 @@ CLASSES = {
         "trt": "",
         "runtime": "Runtime",
         "engine": "ICudaEngine",
+    },
+    "engines/trt/kernels.py": {
+        "trt": "",
+        "_trt": "",
+        "engine": "ICudaEngine",
+        "_engine": "ICudaEngine",
+        "config": "IRuntimeConfig",
+        "_cache": "IRuntimeCache",
+        "cache": "IRuntimeCache",
+        "compiled": "DynamicShapesKernelSpecializationStrategy",
     },
     "engines/trt/context.py": {
         "engine": "ICudaEngine",
@@ -53,6 +64,17 @@ RTX_ONLY = {
     "ComputeCapability.__members__",
     "IBuilderConfig.num_compute_capabilities",
     "IBuilderConfig.set_compute_capability",
+    "BuilderFlag.REQUIRE_USER_ALLOCATION",
+    "ICudaEngine.create_runtime_config",
+    "DynamicShapesKernelSpecializationStrategy",
+    "DynamicShapesKernelSpecializationStrategy.EAGER",
+    "DynamicShapesKernelSpecializationStrategy.NONE",
+    "IRuntimeCache.deserialize",
+    "IRuntimeCache.serialize",
+    "IRuntimeConfig.create_runtime_cache",
+    "IRuntimeConfig.dynamic_shapes_kernel_specialization_strategy",
+    "IRuntimeConfig.set_execution_context_allocation_strategy",
+    "IRuntimeConfig.set_runtime_cache",
 }
 STUBS = (
     "createInferBuilder_INTERNAL",
@@ -191,4 +213,15 @@ def test_the_ends_of_a_plan_are_those_of_the_card(bundle_folder):
 def test_without_a_library_or_a_gpu_the_remedy_is_named(bundle_folder):
     said = "no NVIDIA GPU here" if libraries.installed() else r"of3\[rtx\]"
     with pytest.raises(EngineUnavailable, match=said):
-        trt.TrtEngine(read_bundle(bundle_folder), "detector", "fp32", tf32=False)
+        choice.open_best(read_bundle(bundle_folder), "detector", "fp32", tf32=False)
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(3024, 4032), (4032, 3024), (3840, 2160), (2160, 3840), (4096, 4096), (32, 32)]
+)
+def test_pictures_of_telephones_and_4k_lie_or_stand_within_the_detectors_plan(bundle_folder, height, width):
+    profile = profile_of(read_bundle(bundle_folder).model("detector"), 32)
+    assert all(
+        low <= side <= high
+        for low, side, high in zip(profile["min"], (1, 3, height, width), profile["max"], strict=True)
+    )
