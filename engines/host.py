@@ -7,6 +7,8 @@ from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")
+DEVICES = Path("/dev")
+WINDOWS_GPU = "dxg"  # all that WSL2 shows of the GPUs, however many
 NVIDIA_VENDOR = "0x10de"  # of the PCI bus
 
 
@@ -49,17 +51,17 @@ def room_for(most: int, each_bytes: int, there_bytes: float | None) -> int:
     return most if there_bytes is None else max(1, min(most, int(there_bytes // each_bytes)))
 
 
-def has_nvidia_device() -> bool:
+def has_nvidia_device(devices: Path = DEVICES) -> bool:
     """Whether there is an NVIDIA GPU, whatever the driver says of it."""
     vendors = Path("/sys/bus/pci/devices").glob("*/vendor")
     return (
         Path("/proc/driver/nvidia/version").exists()
-        or Path("/dev/nvidiactl").exists()
+        or any((devices / name).exists() for name in ("nvidiactl", WINDOWS_GPU))
         or any(_read(vendor) == NVIDIA_VENDOR for vendor in vendors)
     )
 
 
-def visible_gpus(devices: Path = Path("/dev")) -> list[str]:
+def visible_gpus(devices: Path = DEVICES) -> list[str]:
     """What to set CUDA_VISIBLE_DEVICES to for each of the GPUs that this process may use.
 
     From that variable where it is set, else from the device files (`nvidia0`, ...): CUDA, when asked, would
@@ -68,7 +70,8 @@ def visible_gpus(devices: Path = Path("/dev")) -> list[str]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [gpu for gpu in named.split(",") if gpu.strip() and gpu.strip() != "-1"]
-    return [str(number) for number in range(len(list(devices.glob("nvidia[0-9]*"))))]
+    count = len(list(devices.glob("nvidia[0-9]*"))) or int((devices / WINDOWS_GPU).exists())
+    return [str(number) for number in range(count)]
 
 
 def out_of_memory_kills() -> int:

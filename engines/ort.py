@@ -26,6 +26,9 @@ from of3.engines.field import shown
 from of3.engines.graph import read_graph
 
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
+# Batches are filled up to one of these: the provider prepares every convolution anew at each size it has not
+# met (onnxruntime#23006: 500 ms in the place of 30).
+BOUND_ROWS = (1, 8, 32, 64)
 FLOAT32 = "tensor(float)"  # as a session names it
 LARGE_BYTES = 256 << 20  # of an input on the CPU: 22 megapixels
 OUT_OF_MEMORY = re.compile(  # of its arenas, of C++, of CUDA, of cuDNN
@@ -122,7 +125,7 @@ class OrtEngine:
     two cores); one run of all threads is the shortest way for one batch.
     """
 
-    max_batch = 64
+    max_batch = BOUND_ROWS[-1]
 
     def __init__(
         self,
@@ -260,7 +263,7 @@ def _session_options(onnxruntime: Any, threads: CpuThreads) -> Any:
 
 
 class Bindings:
-    """Inputs and outputs that stay on the device, one set per batch size, so that no run allocates."""
+    """Inputs and outputs that stay on the device, one set per size of BOUND_ROWS, so that no run allocates."""
 
     def __init__(self, onnxruntime: Any, session: Any, card: ModelCard, device: str):
         self._value = onnxruntime.OrtValue
@@ -268,13 +271,14 @@ class Bindings:
         self._sets: dict[int, tuple[Any, Any, dict[str, Any]]] = {}
 
     def run(self, batch: Floats) -> Outputs:
-        """(N, ...) -> outputs by name, copied to the host."""
-        if len(batch) not in self._sets:
-            self._sets[len(batch)] = self._bound(len(batch))
-        binding, source, outputs = self._sets[len(batch)]
-        source.update_inplace(np.ascontiguousarray(batch))
+        """(N, ...), 64 at most -> outputs by name, copied to the host; those of the filling are thrown away."""
+        rows = next(size for size in BOUND_ROWS if size >= len(batch))
+        if rows not in self._sets:
+            self._sets[rows] = self._bound(rows)
+        binding, source, outputs = self._sets[rows]
+        source.update_inplace(_filled(batch, rows))
         self._session.run_with_iobinding(binding)
-        return {name: np.array(value.numpy()) for name, value in outputs.items()}
+        return {name: np.array(value.numpy()[: len(batch)]) for name, value in outputs.items()}
 
     def _bound(self, rows: int) -> tuple[Any, Any, dict[str, Any]]:
         binding = self._session.io_binding()
@@ -288,3 +292,10 @@ class Bindings:
 
     def _empty(self, shape: tuple[int | str, ...]) -> Any:
         return self._value.ortvalue_from_shape_and_type(list(shape), np.float32, self._device, 0)
+
+
+def _filled(batch: Floats, rows: int) -> Floats:
+    """The batch and, up to `rows`, its last row again, whose numbers are as usual as the others'."""
+    if len(batch) < rows:
+        batch = batch[np.minimum(np.arange(rows), len(batch) - 1)]
+    return np.ascontiguousarray(batch)

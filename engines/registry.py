@@ -61,13 +61,20 @@ def _check_cpu() -> None:
     ort.import_onnxruntime()
 
 
-def _onnxruntime(device: str) -> Opener:
-    def opened(bundle: "Bundle", model: str, precision: str, tf32: bool, threads: "CpuThreads") -> "Engine":
-        from of3.engines.ort import OrtEngine
+def _open_cuda(bundle: "Bundle", model: str, precision: str, tf32: bool, threads: "CpuThreads") -> "Engine":
+    from of3.engines import selfcheck
+    from of3.engines.ort import BOUND_ROWS, OrtEngine
 
-        return OrtEngine(bundle, model, device, precision, threads, tf32)
+    engine, card = OrtEngine(bundle, model, "cuda", precision, threads, tf32), bundle.model(model)
+    bounds = "tf32" if tf32 and precision == "fp32" else precision
+    selfcheck.accept(engine, card, bounds, [1] if card.input.is_free else BOUND_ROWS)
+    return engine
 
-    return opened
+
+def _open_cpu(bundle: "Bundle", model: str, precision: str, _: bool, threads: "CpuThreads") -> "Engine":
+    from of3.engines.ort import OrtEngine
+
+    return OrtEngine(bundle, model, "cpu", precision, threads)
 
 
 def _open_fake(bundle: "Bundle", model: str, precision: str, _: bool, threads: "CpuThreads") -> "Engine":
@@ -94,11 +101,11 @@ CUDA = Kind(
     GPU_ROWS,
     "gpu",
     _check_cuda,
-    _onnxruntime("cuda"),
+    _open_cuda,
 )
 # On the CPU the multitask network costs the same per face from 4 rows up; STAR on its own took 0.94 of batch
 # 8's time and two thirds of its memory (2 cores, medians of 3).
-CPU = Kind("cpu", "cpu", FP32_ONLY, {"multitask": 4}, "cpu", _check_cpu, _onnxruntime("cpu"))
+CPU = Kind("cpu", "cpu", FP32_ONLY, {"multitask": 4}, "cpu", _check_cpu, _open_cpu)
 # Numbers without a network, by numpy: for tests and for trying what is built around the engines.
 FAKE = Kind("fake", "cpu", FP32_ONLY, {"multitask": 4}, "", lambda: None, _open_fake)
 

@@ -91,6 +91,24 @@ def test_what_cuda_has_no_bf16_kernels_for_does_not_open_and_says_so(on_stub, bu
     assert said.startswith(f"CUDAExecutionProvider does not open {model} bf16: ")
 
 
+CHECKED = (
+    OPEN
+    + """
+try:
+    CUDA.open(bundle, model, precision, False, CpuThreads(1))
+except EngineUnavailable as error:
+    print(error)
+"""
+)
+
+
+@pytest.mark.parametrize("model", ["multitask", "detector", "landmarks"])
+def test_a_gpu_that_computes_anything_else_is_not_used(on_stub, bundle_folder, model):
+    """As the stub's does, whose kernels do nothing."""
+    said = on_stub(CHECKED, bundle_folder, model, "fp32")
+    assert "CUDA fp32 fails the self-check of " + model in said
+
+
 BROKEN = (
     OPEN
     + """

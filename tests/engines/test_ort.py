@@ -38,6 +38,22 @@ def test_bound_inputs_and_outputs_give_what_a_plain_run_gives(card, standin_root
             np.testing.assert_array_equal(value, want[name])
 
 
+def test_a_ragged_batch_is_filled_up_and_its_rows_are_those_of_a_plain_run(bundle_folder, standin_root):
+    """As few shapes as there are sizes to fill up to, whatever comes: each new one is slow on CUDA."""
+    card = read_bundle(bundle_folder).model("multitask")
+    session = onnxruntime.InferenceSession(card.files["fp32"].path, providers=["CPUExecutionProvider"])
+    bound, shapes = ort.Bindings(onnxruntime, session, card, "cpu"), set()
+    pictures = np.load(standin_root / "golden.npz")["multitask/input"]
+    for rows in (1, 2, 3, 7, 8, 9):
+        batch = np.resize(pictures, (rows, *pictures.shape[1:]))
+        want = session.run(["au"], {card.input.name: batch})[0]
+        got = bound.run(batch)["au"]
+        shapes.add(next(size for size in ort.BOUND_ROWS if size >= rows))
+        assert got.shape == want.shape
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-6)
+    assert set(bound._sets) == shapes == {1, 8, 32}
+
+
 def test_tf32_and_the_kernel_search_are_as_asked():
     assert ort.cuda_options(is_free=True, tf32=False) == {
         "use_tf32": "0",

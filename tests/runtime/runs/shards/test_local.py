@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from of3.engines.host import visible_gpus
+from of3.engines.host import has_nvidia_device, visible_gpus
 from of3.runtime.commands.flags import parse
 from of3.runtime.runs.shards.local import LocalPool
 
@@ -21,6 +21,14 @@ def test_one_worker_a_gpu(monkeypatch, tmp_path):
     assert LocalPool(parse([*required, "--workers", "7"], "x").options()).size == 7
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     assert visible_gpus(tmp_path) == []
+
+
+def test_the_gpu_of_windows_is_one(monkeypatch, tmp_path):
+    """WSL2 has no /dev/nvidia0: without this there would be a process a core on one GPU."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    (tmp_path / "dxg").touch()
+    assert visible_gpus(tmp_path) == ["0"]
+    assert has_nvidia_device(tmp_path)
 
 
 NOTE = """
