@@ -52,6 +52,11 @@ def _same(a: TensorCard, b: TensorCard) -> bool:
     return is_alike and all(x == y or -1 in (x, y) for x, y in zip(a.shape, b.shape, strict=True))
 
 
+def _sides(shape: Sequence[int]) -> str:
+    """(2,3,720,1280) -> 2 of 1280x720."""
+    return f"{shape[0]} of {shape[3]}x{shape[2]}"
+
+
 def buckets(most: int) -> list[int]:
     """Batch sizes with a graph of their own: powers of two, and the largest."""
     return sorted({2**power for power in range(most.bit_length()) if 2**power <= most} | {most})
@@ -104,8 +109,9 @@ class TrtEngine:
 
     def start(self, batch: Floats) -> Wait:
         self._card.input.check(batch)
-        if len(batch) > self.max_batch or not self._is_within(batch.shape):
-            raise BatchRefused(f"got shape {batch.shape}, {self.name} was built for {dict(self._plan.profile)}")
+        if not self._plan.takes(batch.shape):
+            most = self._plan.profile["max"]
+            raise BatchRefused(f"got {_sides(batch.shape)}, {self.name} was built for {_sides(most)} at most")
         if self._engine is None:
             raise EngineFailed(f"{self.name}: closed")
         try:
@@ -134,10 +140,6 @@ class TrtEngine:
         if self._is_free and isinstance(error, cuda.OutOfMemory):
             return BatchRefused(f"{said}: no memory for {batch.shape[3]}x{batch.shape[2]} pixels")
         return EngineFailed(said)
-
-    def _is_within(self, shape: tuple[int, ...]) -> bool:
-        low, high = self._plan.profile["min"], self._plan.profile["max"]
-        return all(a <= side <= b for a, side, b in zip(low, shape, high, strict=True))
 
     def _padded(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape that is run in the place of `shape`: the next bucket, where a graph can be kept for it."""

@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import packages_distributions
@@ -61,6 +61,13 @@ class PlanCard:
     @property
     def max_batch(self) -> int:
         return self.profile["max"][0]
+
+    def takes(self, shape: Sequence[int]) -> bool:
+        """Whether an input of this shape is within what the plan was built for."""
+        return all(
+            low <= side <= high
+            for low, side, high in zip(self.profile["min"], shape, self.profile["max"], strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)
