@@ -34,6 +34,14 @@ def test_a_failed_call_is_told_by_name_and_in_words(runtime):
         cuda.checked((runtime.cudaError_t.cudaErrorMemoryAllocation, None))
 
 
+def test_memory_that_is_short_is_told_from_a_device_that_is_lost(runtime):
+    with pytest.raises(cuda.OutOfMemory):
+        cuda.checked((runtime.cudaError_t.cudaErrorMemoryAllocation, None))
+    with pytest.raises(cuda.CudaError) as lost:
+        cuda.checked((runtime.cudaError_t.cudaErrorIllegalAddress,))
+    assert not isinstance(lost.value, cuda.OutOfMemory)
+
+
 def test_a_call_gives_what_it_returns(runtime):
     success = runtime.cudaError_t.cudaSuccess
     assert cuda.checked((success,)) is None

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from of3.engines.base import CpuThreads, EngineUnavailable
+from of3.engines.base import BatchRefused, CpuThreads, EngineFailed, EngineUnavailable
 from of3.engines.bundle import BundleError
 from of3.engines.manifest import read_bundle
 from of3.engines.ort import OrtEngine
-from of3.engines.selfcheck import differences, read_self_check, tensor_of, verify
+from of3.engines.selfcheck import accept, differences, read_self_check, tensor_of, verify
 
 MODELS = ("detector", "multitask", "landmarks")
 
@@ -53,6 +53,50 @@ def test_fp32_on_the_cpu_passes(card, engine):
 def test_an_engine_that_computes_something_else_is_refused(card, engine, by, precision):
     with pytest.raises(EngineUnavailable, match=f"skewed fails the self-check of {card.name}"):
         verify(Skewed(engine, by), card, precision)
+
+
+class Counting(Skewed):
+    """An engine that breaks at its `last` batch and remembers what it was asked."""
+
+    def __init__(self, engine, last=99, error=EngineFailed, by=0.0):
+        super().__init__(engine, by)
+        self.sizes: list[int] = []
+        self.is_closed, self._last, self._error = False, last, error
+
+    def run(self, batch):
+        self.sizes.append(len(batch))
+        if len(self.sizes) == self._last:
+            raise self._error("the device is lost")
+        return super().run(batch)
+
+    def close(self):
+        self.is_closed = True
+
+
+def test_every_size_that_is_kept_ready_is_run_in_every_slot_with_more_rows_than_pictures_are_stored(
+    bundle_folder,
+):
+    bundle = read_bundle(bundle_folder)
+    engine = Counting(OrtEngine(bundle, "multitask", "cpu", "fp32", CpuThreads(2)))
+    accept(engine, bundle.model("multitask"), "fp32", [1, 1, 8, 8, 32, 32])
+    assert engine.sizes == [1, 1, 8, 8, 32, 32]
+    assert not engine.is_closed
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"last": 4}, "skewed does not run multitask: the device is lost"),
+        ({"last": 2, "error": BatchRefused}, "skewed does not run multitask: the device is lost"),
+        ({"by": 0.5}, "skewed fails the self-check of multitask"),
+    ],
+)
+def test_an_engine_that_fails_in_any_size_is_closed_and_not_used(bundle_folder, given, said):
+    bundle = read_bundle(bundle_folder)
+    engine = Counting(OrtEngine(bundle, "multitask", "cpu", "fp32", CpuThreads(2)), **given)
+    with pytest.raises(EngineUnavailable, match=said):
+        accept(engine, bundle.model("multitask"), "fp32", [1, 1, 8, 8])
+    assert engine.is_closed
 
 
 def test_bounds_widen_with_the_rounding(card):
