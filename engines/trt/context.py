@@ -1,6 +1,5 @@
 """One execution context of a TensorRT engine, with its stream, pinned buffers and CUDA graph."""
 
-import logging
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +9,6 @@ import numpy as np
 from of3.engines import cuda
 from of3.engines.base import Floats, Outputs
 from of3.engines.trt.plan_file import TensorCard
-
-log = logging.getLogger(__name__)
 
 
 class Context:
@@ -31,6 +28,7 @@ class Context:
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._memory: cuda.Memory | None = None
         self._graph: cuda.Graph | None = None
+        self.unrecorded = ""  # why there is no graph though one was asked for
         self._stream = cuda.Stream()
         self._last: Running | None = None
         self._is_open = True
@@ -52,7 +50,7 @@ class Context:
         try:
             self._graph = cuda.Graph(self._enqueue, self._stream)
         except cuda.CudaError as error:
-            log.warning("no CUDA graph for batches of %d: %s", self._shapes[self._names[0]][0], error)
+            self.unrecorded = str(error)
 
     def _reshape(self, shape: tuple[int, ...]) -> None:
         """Make the input `shape`; what memory is there grows and never shrinks.

@@ -1,5 +1,6 @@
 """A TensorRT plan on the GPU: pinned buffers, batch buckets, a CUDA graph per bucket, two batches in flight."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from of3.engines.trt import libraries, plan_file
 from of3.engines.trt.context import Context
 from of3.engines.trt.kernels import Contexts
 from of3.engines.trt.plan_file import PlanCard, TensorCard
+
+log = logging.getLogger(__name__)
 
 MAX_IN_FLIGHT = 2
 
@@ -89,6 +92,8 @@ class TrtEngine:
         ready = [1] if self._is_free else buckets(self.max_batch)
         selfcheck.accept(self, card, bounds, [rows for rows in ready for _ in range(MAX_IN_FLIGHT)])
         self._made.keep()
+        for reason in {context.unrecorded for context in self._contexts.values()} - {""}:
+            log.warning("%s: %s runs without CUDA graphs, slower: %s", self.name, card.name, reason)
 
     def _deserialise(self, sidecar: Path) -> Any:
         content = plan_file.read_plan(sidecar, self._plan)

@@ -53,7 +53,8 @@ class Contexts:
 
     def keep(self) -> None:
         """Write what was compiled beside the plan; where that cannot be, the next process compiles again."""
-        content = bytes(self._cache.serialize()) if self._cache is not None else b""
+        made = self._cache.serialize() if self._cache is not None else None
+        content = b"" if made is None else bytes(made)
         if content in (b"", self._kept):
             return
         try:
