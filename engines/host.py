@@ -10,6 +10,7 @@ OWN_GROUPS = Path("/proc/self/cgroup")
 DEVICES = Path("/dev")
 WINDOWS_GPU = "dxg"  # all that WSL2 shows of the GPUs, however many
 NVIDIA_VENDOR = "0x10de"  # of the PCI bus
+BF16_FLAGS = {"amx_bf16", "avx512_bf16"}  # of /proc/cpuinfo: products of bf16 in the processor itself
 
 
 def cores(groups: Path = CGROUPS) -> int:
@@ -44,6 +45,18 @@ def _memory_limits(groups: Path, own: str) -> Iterator[Path]:
         found = re.search(pattern, own, re.MULTILINE)
         group = Path(found[1] if found else "")
         yield from (folder / each / name for each in (group, *group.parents))
+
+
+def processor(told: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's name, "" where nobody says."""
+    said = re.search(r"^model name\s*:\s*(.+)$", _read(told), re.MULTILINE)
+    return said[1] if said else ""
+
+
+def has_bf16(told: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor multiplies bf16; others compute it in float32, with roundings besides."""
+    said = re.search(r"^flags\s*:\s*(.+)$", _read(told), re.MULTILINE)
+    return said is not None and not BF16_FLAGS.isdisjoint(said[1].split())
 
 
 def room_for(most: int, each_bytes: int, there_bytes: float | None) -> int:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-from of3.engines import cuda, ort
+from of3.engines import cuda, ort, plugins
 from of3.engines.base import EngineUnavailable
 from of3.engines.trt import libraries
 from of3.engines.trt.plan_file import cuda_major_of
@@ -25,6 +25,7 @@ PACKAGES = (
     *OPENCV,
     "onnxruntime",
     "onnxruntime-gpu",
+    "onnxruntime-ep-openvino",
     "tensorrt",
     "tensorrt-rtx-cu13",
     "cuda-bindings",
@@ -113,6 +114,18 @@ def describe_providers() -> str:
         missing = ort.missing_cuda_libraries()
         said += f"; CUDA libraries not found: {', '.join(missing)}" if missing else "; CUDA libraries found"
     return said
+
+
+def describe_plugins() -> Iterator[str]:
+    """Every plugin of onnxruntime that is installed, and the devices that it offers here."""
+    for plugin in plugins.installed():
+        named = f"{plugin.package} {version(plugin.package)}"
+        try:
+            offered = ", ".join(map(plugins.described, plugins.devices_of(plugin)))
+        except EngineUnavailable as error:
+            yield f"{error}"
+            continue
+        yield f"{named}: {offered or 'no device of this machine'}"
 
 
 def describe_tensorrt() -> str:

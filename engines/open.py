@@ -1,13 +1,13 @@
 """Which engines a run may use, in what order; the first that opens wins and every refusal is told."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from of3.engines.base import CpuThreads, EngineUnavailable
 from of3.engines.bundle import Bundle
 from of3.engines.fallback import Candidate, Fallback
-from of3.engines.registry import FAKE, KINDS, ORDER, Kind
+from of3.engines.registry import FAKE, OPENVINO, ORDER, Kind, kind_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,25 +15,54 @@ class Choice:
     """What may run, as the user asked."""
 
     device: str = "cpu"  # "cuda" or "cpu"
-    engine: str = "auto"  # or one of KINDS
+    engine: str = "auto"  # or one of KINDS, or "plugin:NAME"
     require: bool = False  # no falling back from the first
-    precision: str = "fp32"  # of GPU engines; the CPU always runs fp32
+    precision: str = "fp32"  # of GPU engines; of CPU engines where the device is "cpu"
     tf32: bool = False
 
+    def precision_on(self, kind: Kind) -> str:
+        """What is asked of an engine: one of the CPU that stands in for a GPU runs fp32, as the original."""
+        return self.precision if kind.device == "cuda" or self.device == "cpu" else "fp32"
 
-def kinds_for(choice: Choice) -> tuple[Kind, ...]:
-    """Engines to be tried, in order.  Raises EngineUnavailable when the choice contradicts itself."""
+
+def kinds_for(choice: Choice, fastest: str = "") -> tuple[Kind, ...]:
+    """Engines to be tried, in order.  fastest: of those of the CPU in fp32, where that was measured here.
+
+    Raises EngineUnavailable when the choice contradicts itself, or names no engine.
+    """
     if choice.engine == FAKE.name:
         return (FAKE,)
-    fitting = tuple(kind for kind in ORDER if choice.device in (kind.device, "cuda"))
+    order = tuple(kind for kind in ORDER if precisions_tried(kind, choice, fastest))
+    fitting = tuple(kind for kind in order if choice.device in (kind.device, "cuda"))
     if choice.engine == "auto":
         return fitting[:1] if choice.require else fitting
-    asked = KINDS[choice.engine]
-    if asked not in fitting:
+    asked = _named(choice.engine)
+    if choice.device not in (asked.device, "cuda"):
         raise EngineUnavailable(
-            f"got --engine {choice.engine} with --device cpu: want --device cuda, or --engine cpu"
+            f"got --engine {choice.engine} with --device cpu: want --device cuda, or --engine cpu or openvino"
         )
-    return (asked,) if choice.require else fitting[fitting.index(asked) :]
+    if choice.require:
+        return (asked,)
+    return fitting[fitting.index(asked) :] if asked in fitting else (asked, *_of_the_cpu(fitting))
+
+
+def precisions_tried(kind: Kind, choice: Choice, fastest: str) -> tuple[str, ...]:
+    """In what precisions `kind` is tried, in turn; none where something later in the order is preferred."""
+    tried = kind.precisions[choice.precision_on(kind)]
+    if kind is OPENVINO and OPENVINO.name not in (choice.engine, fastest):
+        return tuple(precision for precision in tried if precision != "fp32")
+    return tried
+
+
+def _named(name: str) -> Kind:
+    try:
+        return kind_named(name)
+    except ValueError as error:
+        raise EngineUnavailable(str(error)) from error
+
+
+def _of_the_cpu(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+    return tuple(kind for kind in kinds if kind.device == "cpu")
 
 
 def precision_for(bundle: Bundle, model: str, precision: str) -> tuple[str, str]:
@@ -56,6 +85,8 @@ def open_engine(bundle: Bundle, model: str, choice: Choice, threads: CpuThreads)
 
 def _candidates(bundle: Bundle, model: str, choice: Choice, threads: CpuThreads) -> Iterator[Candidate]:
     precision, _ = precision_for(bundle, model, choice.precision)
-    for kind in kinds_for(choice):
-        for each in kind.precisions[precision]:
+    of_gpu, fastest = replace(choice, precision=precision), ""
+    for kind in kinds_for(choice, fastest):
+        asked = of_gpu if kind.device == "cuda" else choice
+        for each in precisions_tried(kind, asked, fastest):
             yield Candidate(kind, each, partial(kind.open, bundle, model, each, choice.tf32, threads))

@@ -5,7 +5,8 @@ import ctypes
 import io
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
@@ -117,6 +118,27 @@ def cuda_options(is_free: bool, tf32: bool) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """What of onnxruntime runs a graph.
+
+    label: as logged.  options: the provider's own.  devices: a plugin's, as onnxruntime lists them; none where
+    it is built in.  session: entries of the session's configuration.
+    """
+
+    name: str
+    label: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    devices: tuple[Any, ...] = ()
+    session: Mapping[str, str] = field(default_factory=dict)
+
+
+def built_in(device: str, card: ModelCard, tf32: bool) -> Provider:
+    """The provider of onnxruntime's own for "cuda" or "cpu"."""
+    options = cuda_options(card.input.is_free, tf32) if device == "cuda" else {}
+    return Provider(PROVIDERS[device], device.upper(), options)
+
+
 class OrtEngine:
     """Contract: `of3.engines.base.Engine`.
 
@@ -135,28 +157,27 @@ class OrtEngine:
         precision: str,
         threads: CpuThreads,
         tf32: bool = False,
+        provider: Provider | None = None,
     ):
+        """provider: a plugin's; the one built in for `device` where there is none."""
         onnxruntime = import_onnxruntime()
         card = bundle.model(model)
         if device == "cuda":
             check_cuda(onnxruntime)
         if precision not in card.files:
-            raise EngineUnavailable(
-                f"the bundle holds {model} as {', '.join(card.files)}, not {precision}: "
-                f"run `of3 export --force --precision {precision}`"
-            )
+            raise EngineUnavailable(lacking(card, precision))
         self._card = card
         self._outputs = [output.name for output in card.outputs]
         # ValueError: of outputs that are not the card's.
         self._errors: tuple[type[Exception], ...] = (*engine_errors(onnxruntime), ValueError)
-        self.name = f"onnxruntime {onnxruntime.__version__} {device.upper()} {precision}"
-        chosen = cuda_options(card.input.is_free, tf32) if device == "cuda" else {}
+        provider = provider or built_in(device, card, tf32)
+        self.name = f"onnxruntime {onnxruntime.__version__} {provider.label} {precision}"
         options = _session_options(onnxruntime, threads)
         # Shapes that change: a plan of the memory for each that was seen would be kept, and followed in one
         # block: 3.4 GB for the second picture of 48 megapixels, where 1.9 do; no slower without, at any size.
-        is_fixed = device == "cuda" or not card.input.is_free
+        is_fixed = provider.name != PROVIDERS["cpu"] or not card.input.is_free
         options.enable_mem_pattern = is_fixed
-        self._opened = partial(_open, onnxruntime, card, precision, (PROVIDERS[device], chosen), options)
+        self._opened = partial(_open, onnxruntime, card, precision, provider, options)
         self._session = self._opened()
         self._options, self._is_fixed = options, is_fixed
         self._large: Any = None
@@ -212,20 +233,31 @@ class OrtEngine:
         del self._session
 
 
-def _open(
-    onnxruntime: Any, card: ModelCard, precision: str, provider: tuple[str, dict[str, str]], options: Any
-) -> Any:
+def lacking(card: ModelCard, precision: str) -> str:
+    """That the bundle was made without a precision, and the remedy."""
+    return (
+        f"the bundle holds {card.name} as {', '.join(card.files)}, not {precision}: "
+        f"run `of3 export --force --precision {precision}`"
+    )
+
+
+def _open(onnxruntime: Any, card: ModelCard, precision: str, provider: Provider, options: Any) -> Any:
     """A session whose first provider is the one asked for.
 
     Raises EngineUnavailable, and BundleError where the graph is not the card's.
     """
     content = read_graph(card.files[precision])
+    for entry, value in provider.session.items():
+        options.add_session_config_entry(entry, value)
+    chosen = [] if provider.devices else [(provider.name, dict(provider.options))]
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=[provider])
+        if provider.devices:
+            options.add_provider_for_devices(provider.devices, dict(provider.options))
+        session = onnxruntime.InferenceSession(content, options, providers=chosen)
     except engine_errors(onnxruntime) as error:
-        raise EngineUnavailable(f"{provider[0]} does not open {card.name} {precision}: {error}") from error
-    if session.get_providers()[0] != provider[0]:
-        raise EngineUnavailable(f"onnxruntime replaced {provider[0]} by {session.get_providers()[0]}")
+        raise EngineUnavailable(f"{provider.name} does not open {card.name} {precision}: {error}") from error
+    if session.get_providers()[0] != provider.name:
+        raise EngineUnavailable(f"onnxruntime replaced {provider.name} by {session.get_providers()[0]}")
     for misfit in misfits(card, session.get_inputs(), session.get_outputs()):
         raise BundleError(f"{card.files[precision].path}: {misfit}: {REMEDY}")
     # Falling back is ours to do and to tell of; onnxruntime keeps the graph, 100 MB, for doing it itself.

@@ -3,6 +3,7 @@
 Nothing is imported for an engine before it is checked or opened.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,16 +23,18 @@ class Kind:
 
     precisions: by the one asked for, those that are tried in turn.  rows: of a run where the user leaves it
     open, by model; 1 where not named.  check and open raise EngineUnavailable; open takes bundle, model,
-    precision, whether fp32 may be rounded to TF32, and what the engine may use of the cores.
+    precision, whether fp32 may be rounded to TF32, and what the engine may use of the cores.  note: what is to
+    be said whenever it runs.
     """
 
     name: str
-    device: str  # "cuda" or "cpu"
+    device: str  # "cuda" (any accelerator) or "cpu"
     precisions: Mapping[str, tuple[str, ...]]
     rows: Mapping[str, int]
     extra: str  # of this package, that installs it
     check: Callable[[], None]
     open: Opener
+    note: str = ""
 
 
 def _check_tensorrt() -> None:
@@ -77,6 +80,20 @@ def _open_cpu(bundle: "Bundle", model: str, precision: str, _: bool, threads: "C
     return OrtEngine(bundle, model, "cpu", precision, threads)
 
 
+def _check_openvino() -> None:
+    from of3.engines import plugins
+
+    plugins.check(plugins.OPENVINO)
+
+
+def _open_openvino(bundle: "Bundle", model: str, precision: str, _: bool, threads: "CpuThreads") -> "Engine":
+    from of3.engines import plugins
+
+    if precision == "bf16":
+        plugins.check_bf16()
+    return plugins.opened(plugins.OPENVINO, bundle, model, precision, threads)
+
+
 def _open_fake(bundle: "Bundle", model: str, precision: str, _: bool, threads: "CpuThreads") -> "Engine":
     from of3.engines.fake import FakeEngine
 
@@ -106,9 +123,50 @@ CUDA = Kind(
 # On the CPU the multitask network costs the same per face from 4 rows up; STAR on its own took 0.94 of batch
 # 8's time and two thirds of its memory (2 cores, medians of 3).
 CPU = Kind("cpu", "cpu", FP32_ONLY, {"multitask": 4}, "cpu", _check_cpu, _open_cpu)
+# bf16 where the processor has it.  In fp32 only where it is asked for by name, or was measured to be faster
+# than the CPU engine on this machine: on an AMD processor of two cores it was not.
+OPENVINO = Kind(
+    "openvino",
+    "cpu",
+    FP32_ONLY | {"bf16": ("bf16", "fp32")},
+    {"multitask": 4},
+    "openvino",
+    _check_openvino,
+    _open_openvino,
+)
 # Numbers without a network, by numpy: for tests and for trying what is built around the engines.
 FAKE = Kind("fake", "cpu", FP32_ONLY, {"multitask": 4}, "", lambda: None, _open_fake)
 
-ORDER = (TENSORRT, CUDA, CPU)  # best first; FAKE only where it is asked for by name
+ORDER = (TENSORRT, CUDA, OPENVINO, CPU)  # best first; FAKE only where it is asked for by name
 NAMES = tuple(kind.name for kind in ORDER)
 KINDS = {kind.name: kind for kind in (*ORDER, FAKE)}
+
+PLUGIN = re.compile(r"plugin:([a-z0-9]+(?:-[a-z0-9]+)*)")  # any other, by the end of its package's name
+CHOICES = ("auto", *NAMES, "plugin:NAME")
+
+
+def kind_named(name: str) -> Kind:
+    """A kind of engine by its name.  Raises ValueError where there is none."""
+    if name in KINDS:
+        return KINDS[name]
+    asked = PLUGIN.fullmatch(name)
+    if asked is None:
+        raise ValueError(f"got engine {name!r}, want one of {', '.join(CHOICES)}")
+    return _plugin(name, asked[1])
+
+
+def _plugin(name: str, package: str) -> Kind:
+    """A provider that we have not tried: in fp32, on the best device that it offers."""
+
+    def check() -> None:
+        from of3.engines import plugins
+
+        plugins.check(plugins.untried(package))
+
+    def opened(bundle: "Bundle", model: str, precision: str, _: bool, threads: "CpuThreads") -> "Engine":
+        from of3.engines import plugins
+
+        return plugins.opened(plugins.untried(package), bundle, model, precision, threads)
+
+    note = "a plugin that we have not tried"
+    return Kind(name, "cuda", FP32_ONLY, {"multitask": 4}, "", check, opened, note)

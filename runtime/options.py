@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from of3.engines.registry import NAMES, PRECISIONS
+from of3.engines.registry import CHOICES, PRECISIONS
 from of3.runtime.settings import MAX_PIXELS
 
 # Groups of the help text, in its order; the first three stand under one title.
@@ -74,13 +74,14 @@ class Options:
     engine: str = flag(
         "compute",
         "best to begin with; those after it take over, saying why (auto: the best that opens)",
-        default="auto",
-        choices=("auto", *NAMES),
+        "engine",
+        "auto",
+        metavar="|".join(CHOICES),
     )
     require: bool = flag(
         "compute", "no taking over: the engine asked for (auto: the best), or exit 2", "present", matters=False
     )
-    amp: bool = switch("compute", "mixed precision; GPU only", None)
+    amp: bool = switch("compute", "mixed precision; with --device cpu bf16 only", None)
     dtype: str = flag("compute", "precision with --amp on (bf16)", default="bf16", choices=PRECISIONS)
     tf32: bool = switch("compute", "TF32 matrix products; GPU only", True)
     max_pixels: int = flag(

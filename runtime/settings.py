@@ -14,9 +14,9 @@ class Settings:
     """What a pipeline does.  Zero means "as many as suit the machine"."""
 
     device: str = "cpu"  # "cuda" falls back to "cpu"
-    engine: str = "auto"  # or "tensorrt", "cuda", "cpu": where to begin
+    engine: str = "auto"  # or "tensorrt", "cuda", "openvino", "cpu", "plugin:NAME": where to begin
     require: bool = False  # no falling back
-    precision: str = "fp32"  # of GPU engines
+    precision: str = "fp32"  # of GPU engines; with device "cpu" also of OpenVINO
     tf32: bool = False  # of GPU engines: fp32 products may be rounded to TF32
     gaze_order: str = "seed"  # or "measured", where the export found one
     detect: bool = False  # find the face first; otherwise a picture is a face

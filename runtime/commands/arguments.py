@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from of3.engines.registry import PRECISIONS
+from of3.engines.registry import PRECISIONS, kind_named
 
 ON = {"on", "1", "true", "yes", "y"}
 MOST_SHARES = 100_000  # one that has no shard to do is idle; so many processes nobody has
@@ -65,6 +65,16 @@ def precisions(text: str) -> tuple[str, ...]:
     return asked
 
 
+def engine(text: str) -> str:
+    """The name of a kind of engine, or "auto"."""
+    if text != "auto":
+        try:
+            kind_named(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
 def suffixes(text: str) -> str:
     """Comma-separated, with or without their dots -> in lower case, without."""
     asked = dict.fromkeys(suffix.strip().lstrip(".").lower() for suffix in text.split(","))
@@ -95,5 +105,6 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "bytes_or_auto": bytes_or_auto,
     "share": share,
     "suffixes": suffixes,
+    "engine": engine,
 }
 METAVARS = {"on_off": "on|off", "count_or_auto": "N|auto", "number": "FLOAT", "positive": "FLOAT"}

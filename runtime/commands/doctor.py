@@ -14,11 +14,12 @@ from of3.engines import cuda, host, machine, selfcheck
 from of3.engines.base import CpuThreads, Engine, EngineFailed, EngineUnavailable
 from of3.engines.bundle import Bundle, BundleError, ModelCard
 from of3.engines.open import Choice, kinds_for, open_engine, precision_for
-from of3.engines.registry import KINDS, NAMES, ORDER, PRECISIONS, Kind
+from of3.engines.registry import CHOICES, ORDER, PRECISIONS, Kind, kind_named
 from of3.engines.trt import plan_file as plan
 from of3.engines.trt.choice import wanted_here
 from of3.runtime.bundle import open_bundle, weights_of
 from of3.runtime.commands.arguments import METAVARS, on_off
+from of3.runtime.commands.arguments import engine as engine_name
 from of3.runtime.runs.console import log_to_stderr
 
 PICTURES = 10  # of the self-test, all that a bundle keeps
@@ -37,11 +38,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     made.add_argument("--logs", type=Path, metavar="DIR", help="log root, to see whether it can be written")
     made.add_argument(
         "--engine",
-        choices=("auto", *NAMES),
+        type=engine_name,
         default="auto",
+        metavar="|".join(CHOICES),
         help="the preferred engine (auto: tensorrt on a machine with an NVIDIA GPU, else cpu)",
     )
-    made.add_argument("--dtype", choices=PRECISIONS, default="bf16", help="of GPU engines (bf16)")
+    made.add_argument("--dtype", choices=PRECISIONS, default="bf16", help="of GPU engines and OpenVINO (bf16)")
     made.add_argument(
         "--tf32", type=on_off, default=True, metavar=METAVARS["on_off"], help="of GPU engines (on)"
     )
@@ -71,7 +73,7 @@ def _say(topic: str, line: str) -> None:
 def preferred_kind(engine: str) -> Kind:
     """The engine that should run here: a machine with a GPU is rented for its GPU."""
     if engine != "auto":
-        return KINDS[engine]
+        return kind_named(engine)
     return kinds_for(Choice(device="cuda" if host.has_nvidia_device() else "cpu"))[0]
 
 
@@ -86,6 +88,8 @@ def _machine() -> Iterator[tuple[str, str]]:
         yield "CONFLICT", conflict
     yield "GPU", machine.describe_gpu()
     yield "providers", machine.describe_providers()
+    for line in machine.describe_plugins():
+        yield "plugin", line
     yield "TensorRT", machine.describe_tensorrt()
 
 
@@ -126,8 +130,9 @@ def _bundle(given: argparse.Namespace, preferred: Kind) -> bool:
     _say("gaze", f"seed order {' '.join(bundle.labels.gaze)}, measured {_measured(bundle)}")
     for line in plan_states(bundle):
         _say("plan", line)
-    ran = [_test_kind(bundle, kind, given) for kind in ORDER]
-    return ran[ORDER.index(preferred)]
+    kinds = {kind.name: kind for kind in (*ORDER, preferred)}
+    ran = {name: _test_kind(bundle, kind, given) for name, kind in kinds.items()}
+    return ran[preferred.name]
 
 
 def _measured(bundle: Bundle) -> str:
@@ -165,14 +170,23 @@ def _plan_state(sidecar: Path, card: ModelCard, precision: str) -> str:
 
 def _test_kind(bundle: Bundle, kind: Kind, given: argparse.Namespace) -> bool:
     """Lines of the self-test of every model on an engine; whether it opens them and computes what it should."""
-    tests = [_self_test(bundle, card, kind, given) for card in bundle.models.values()]
+    pairs = [(card, precision) for precision in _precisions(kind, given) for card in bundle.models.values()]
+    tests = [_self_test(bundle, card, kind, precision, given) for card, precision in pairs]
     if len({test.line for test in tests}) == 1:  # nothing opens, for the same reason
         tests, models = tests[:1], ["every model"]
     else:
-        models = list(bundle.models)
+        models = [card.name for card, _ in pairs]
     for model, test in zip(models, tests, strict=True):
         print(f"  {f'{model} on {kind.name}':<22} {test.line}")
     return all(test.is_well for test in tests)
+
+
+def _precisions(kind: Kind, given: argparse.Namespace) -> list[str]:
+    """The one asked for on a GPU; fp32 on the CPU, and the one asked for besides where it computes in that."""
+    if kind.device == "cuda":
+        return [given.dtype]
+    computes = given.dtype in kind.precisions[given.dtype] and host.has_bf16()
+    return ["fp32", given.dtype] if computes and given.dtype != "fp32" else ["fp32"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +195,8 @@ class Test:
     line: str
 
 
-def _self_test(bundle: Bundle, card: ModelCard, kind: Kind, given: argparse.Namespace) -> Test:
-    choice = Choice(kind.device, kind.name, require=True, precision=given.dtype, tf32=given.tf32)
+def _self_test(bundle: Bundle, card: ModelCard, kind: Kind, precision: str, given: argparse.Namespace) -> Test:
+    choice = Choice(kind.device, kind.name, require=True, precision=precision, tf32=given.tf32)
     try:
         engine = open_engine(bundle, card.name, choice, CpuThreads(host.cores()))
     except EngineUnavailable as error:
@@ -194,7 +208,7 @@ def _self_test(bundle: Bundle, card: ModelCard, kind: Kind, given: argparse.Name
         return Test(False, f"FAILS: {error}")
     finally:
         engine.close()
-    _, why = precision_for(bundle, card.name, given.dtype)
+    _, why = precision_for(bundle, card.name, precision)
     return Test(True, f"{said}; {why}" if why and kind.device != "cpu" else said)
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from of3.engines import cuda, host, machine
 from of3.engines.bundle import Bundle
-from of3.engines.fallback import Refusal
+from of3.engines.fallback import Fallback, Refusal
 from of3.engines.open import precision_for
+from of3.engines.registry import CUDA, TENSORRT
 from of3.runtime.bundle import is_published, weights_of
 from of3.runtime.logs.counts import Counts
 from of3.runtime.networks import LANDMARKS
@@ -40,10 +41,9 @@ def before(pipeline: Pipeline, options: Options) -> list[Message]:
 
 def _on_engines(pipeline: Pipeline, options: Options) -> Iterator[Message]:
     """A line for all models that run on the same engine for the same reasons."""
-    networks, models = pipeline.networks, dict[tuple[str, str], list[str]]()
-    for model, engine in networks.engines.items():
-        _, why = precision_for(pipeline.bundle, model, precision_of(options))
-        noted = f" ({why})" if why and not networks.is_on_cpu(model) else ""
+    models = dict[tuple[str, str], list[str]]()
+    for model, engine in pipeline.networks.engines.items():
+        noted = "".join(f" ({note})" for note in _notes(pipeline.bundle, model, engine, options))
         models.setdefault((f"{engine.name}{noted}", reason_of(engine.refusals)), []).append(model)
     for (runs, lesser), named in models.items():
         whose = f"{', '.join(named)}: " if len(models) > 1 else ""
@@ -53,11 +53,32 @@ def _on_engines(pipeline: Pipeline, options: Options) -> Iterator[Message]:
         yield logging.WARNING if lesser else logging.INFO, shown
 
 
+def _notes(bundle: Bundle, model: str, engine: Fallback, options: Options) -> Iterator[str]:
+    """What is to be known of an engine that runs, besides why no better one does."""
+    asked = precision_of(options)
+    substitute = bundle.model(model).substitutes.get(asked)
+    if engine.kind.note:
+        yield engine.kind.note
+    if engine.kind.device == "cuda":
+        _, why = precision_for(bundle, model, asked)
+        yield from [why] if why else []
+    elif options.device == "cpu" and asked == "fp16":
+        yield "no engine of the CPU runs fp16"
+    elif engine.precision == asked and substitute is not None:
+        yield substitute.reason
+
+
 def reason_of(refusals: Sequence[Refusal]) -> str:
     """Why nothing better runs, as short as it can be said; empty where nothing better was asked for."""
-    if refusals and not host.has_nvidia_device():
-        return cuda.NO_GPU
-    return "; ".join(f"not {refusal.engine}: {refusal.reason}" for refusal in refusals)
+    said = [
+        f"not {refusal.engine}: {refusal.reason}" for refusal in refusals if not _is_for_want_of_gpu(refusal)
+    ]
+    wanting = [cuda.NO_GPU] if len(said) < len(refusals) else []
+    return "; ".join([*wanting, *said])
+
+
+def _is_for_want_of_gpu(refusal: Refusal) -> bool:
+    return refusal.engine in (TENSORRT.name, CUDA.name) and not host.has_nvidia_device()
 
 
 def _on_flags(bundle: Bundle, options: Options) -> Iterator[Message]:

@@ -6,9 +6,10 @@ import pytest
 
 from of3.engines.base import CpuThreads, EngineUnavailable
 from of3.engines.bundle import BundleError
-from of3.engines.host import has_nvidia_device
+from of3.engines.host import has_bf16, has_nvidia_device
 from of3.engines.manifest import MANIFEST, read_bundle
-from of3.engines.open import Choice, kinds_for, open_engine, precision_for
+from of3.engines.open import Choice, kinds_for, open_engine, precision_for, precisions_tried
+from of3.engines.registry import KINDS
 
 no_gpu = pytest.mark.skipif(has_nvidia_device(), reason="this machine has a GPU")
 
@@ -18,10 +19,26 @@ def opened(folder, model="detector", **choice):
 
 
 def test_cpu_opens_without_refusals(bundle_folder):
-    engine = opened(bundle_folder, precision="bf16")
+    engine = opened(bundle_folder)
     assert engine.name.endswith("CPU fp32")
     assert engine.precision == "fp32"
     assert engine.refusals == []
+
+
+@pytest.mark.skipif(has_bf16(), reason="this processor has bf16")
+def test_bf16_of_a_processor_that_has_none_is_fp32_and_says_so(bundle_folder):
+    engine = opened(bundle_folder, precision="bf16")
+    assert engine.name.endswith("CPU fp32")
+    (refusal,) = engine.refusals
+    assert (refusal.engine, refusal.reason) == (
+        "openvino",
+        "bf16 wants a processor with AMX or AVX512-BF16",
+    )
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_nothing_is_said_of_openvino_where_nobody_asked_for_what_it_has(bundle_folder, precision):
+    assert opened(bundle_folder, precision=precision).refusals == []
 
 
 @no_gpu
@@ -49,7 +66,16 @@ def test_a_required_engine_that_does_not_open_is_an_error(bundle_folder, kind):
         (Choice("cuda", "cpu"), ("cpu",)),
         (Choice("cuda", "auto", require=True), ("tensorrt",)),
         (Choice("cuda", "cuda", require=True), ("cuda",)),
+        (Choice("cuda", precision="bf16"), ("tensorrt", "cuda", "cpu")),
+        (Choice("cuda", "openvino", precision="bf16"), ("openvino", "cpu")),
+        (Choice("cuda", "plugin:webgpu"), ("plugin:webgpu", "cpu")),
+        (Choice("cuda", "plugin:webgpu", require=True), ("plugin:webgpu",)),
         (Choice("cpu"), ("cpu",)),
+        (Choice("cpu", precision="bf16"), ("openvino", "cpu")),
+        (Choice("cpu", precision="bf16", require=True), ("openvino",)),
+        (Choice("cpu", precision="fp16"), ("cpu",)),
+        (Choice("cpu", "openvino"), ("openvino", "cpu")),
+        (Choice("cpu", "openvino", require=True), ("openvino",)),
         (Choice("cpu", "cpu", require=True), ("cpu",)),
     ],
 )
@@ -57,9 +83,34 @@ def test_the_order_is_from_the_engine_asked_for_down(choice, kinds):
     assert tuple(kind.name for kind in kinds_for(choice)) == kinds
 
 
-def test_a_gpu_engine_on_the_cpu_is_a_contradiction():
-    with pytest.raises(EngineUnavailable, match="got --engine cuda with --device cpu"):
-        kinds_for(Choice("cpu", "cuda"))
+def test_openvino_comes_before_the_cpu_engine_where_it_was_measured_to_be_faster():
+    named = [tuple(kind.name for kind in kinds_for(Choice(device), "openvino")) for device in ("cpu", "cuda")]
+    assert named == [("openvino", "cpu"), ("tensorrt", "cuda", "openvino", "cpu")]
+    assert [kind.name for kind in kinds_for(Choice("cpu"), "cpu")] == ["cpu"]
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "tried"),
+    [("cpu", "bf16", ("bf16", "fp32")), ("cpu", "fp16", ("fp32",)), ("cuda", "bf16", ("fp32",))],
+)
+def test_a_cpu_that_stands_in_for_a_gpu_computes_as_the_original(device, precision, tried):
+    """`--amp` is on with `--device cuda` unless it is said otherwise: nobody asked for a CPU in bf16."""
+    assert precisions_tried(KINDS["openvino"], Choice(device, "openvino", precision=precision), "") == tried
+
+
+def test_in_bf16_openvino_is_no_reason_to_leave_the_cpu_engine_in_fp32():
+    assert precisions_tried(KINDS["openvino"], Choice("cpu", precision="bf16"), "") == ("bf16",)
+
+
+@pytest.mark.parametrize("engine", ["cuda", "plugin:webgpu"])
+def test_a_gpu_engine_on_the_cpu_is_a_contradiction(engine):
+    with pytest.raises(EngineUnavailable, match=f"got --engine {engine} with --device cpu"):
+        kinds_for(Choice("cpu", engine))
+
+
+def test_an_engine_that_there_is_not_is_told_with_those_that_there_are():
+    with pytest.raises(EngineUnavailable, match="got engine 'best', want one of auto, tensorrt"):
+        kinds_for(Choice("cpu", "best"))
 
 
 def test_when_none_opens_every_reason_is_told(bundle_copy):

@@ -22,7 +22,8 @@ def test_one_screen_with_every_engine_of_every_model(bundle_folder, capsys):
     for model in ("detector", "multitask", "landmarks"):
         (line,) = (line for line in said.splitlines() if line.strip().startswith(f"{model} on cpu"))
         assert "images/s at batch 8; on 10 pictures from fp32: " in line
-    assert said.count("no NVIDIA GPU here") == 3 and "uninstall" not in said
+    assert said.count("no NVIDIA GPU here") >= 2 and "uninstall" not in said
+    assert " on openvino " in said
     assert "cpu, the preferred engine, runs" in said
     assert len(said.splitlines()) < 40
 

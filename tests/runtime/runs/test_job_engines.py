@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from of3.engines import host
+from of3.engines import host, plugins
 from of3.engines.base import BatchRefused, EngineFailed, EngineUnavailable
 from of3.engines.bundle import BundleError
 from of3.engines.fallback import Candidate, Fallback
@@ -18,6 +18,7 @@ from of3.runtime.networks import DETECTOR, MULTITASK
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.settings import Settings
 
+has_openvino = "openvino" in [plugin.name for plugin in plugins.installed()]
 no_gpu = pytest.mark.skipif(host.has_nvidia_device(), reason="this machine has a GPU")
 
 
@@ -47,6 +48,33 @@ def test_on_the_cpu_there_is_nothing_to_refuse(run, caplog):
     run("--device", "cpu")
     (line,) = (text for text in caplog.messages if "onnxruntime" in text)
     assert line.endswith("CPU fp32")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            ["--engine", "plugin:none"],
+            "CPU fp32: not plugin:none: not installed: pip install onnxruntime-ep-none",
+        ),
+        (["--device", "cpu", "--amp", "on", "--dtype", "fp16"], "CPU fp32 (no engine of the CPU runs fp16)"),
+        pytest.param(
+            ["--device", "cpu", "--amp", "on"],
+            "CPU fp32: not openvino: bf16 wants a processor with AMX or AVX512-BF16",
+            marks=pytest.mark.skipif(host.has_bf16(), reason="this processor has bf16"),
+        ),
+        pytest.param(
+            ["--device", "cpu", "--engine", "openvino"],
+            "CPU fp32: not openvino: not installed: pip install 'of3[openvino]'",
+            marks=pytest.mark.skipif(has_openvino, reason="OpenVINO is installed"),
+        ),
+    ],
+)
+def test_what_was_asked_for_and_does_not_run_is_told_in_the_one_line(run, caplog, flags, said):
+    caplog.set_level(logging.INFO)
+    assert run(*flags) == 0
+    (line,) = (text for text in caplog.messages if "onnxruntime" in text)
+    assert said in line
 
 
 @no_gpu
