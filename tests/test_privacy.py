@@ -79,6 +79,17 @@ def test_a_run(watched, standin_root, tmp_path, flags):
     assert clusters() == before
 
 
+def test_a_run_on_openvino_and_what_measures_it(watched, standin_root, bundle_copy, tmp_path):
+    """On a processor that OpenVINO does not know it is only loaded."""
+    pytest.importorskip("onnxruntime_ep_openvino", reason="an extra")
+    where = ["--aligned", standin_root / "images", "--logs", tmp_path / "logs", "--of3_root", standin_root]
+    flags = ["--bundle", bundle_copy, "--device", "cpu", "--engine", "openvino", "--landmarks", "on"]
+    assert watched("-c", OF3, "run", *where, *flags, said="failed 0") == ([], [])
+    assert watched("-c", OF3, "doctor", "--bundle", bundle_copy, said="onnxruntime-ep-openvino") == ([], [])
+    # OpenVINO keeps what it compiled in the folder that a program stands in, if it is let.
+    assert {path.name for path in tmp_path.iterdir()} <= {"home", "noted", "logs", "of3_bundle"}
+
+
 def clusters():
     """Folders of a cluster, which are not below a temporary folder of a name as long as this test's."""
     return sorted(Path("/tmp").glob("of3-ray-*")) + sorted(Path("/tmp/ray").glob("session_*"))
