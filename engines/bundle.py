@@ -103,13 +103,36 @@ class Substitute:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """What of a model must stay float32: an fp32 graph from `joint` to the outputs that it names."""
+
+    file: ModelFile
+    joint: OutputCard
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A model in fp32 graphs, for engines that round by themselves whatever the types of a graph.
+
+    The body may be rounded; where nothing must stay float32 it is the whole, and there is no head.
+    """
+
+    body: ModelFile
+    head: Head | None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
+    """cut: None in bundles without bf16, and in those made before there were any."""
+
     name: str
     input: InputCard
     outputs: tuple[OutputCard, ...]
     files: Mapping[str, ModelFile]  # by precision
     check: CheckCard
     substitutes: Mapping[str, Substitute]  # by the precision asked for
+    cut: Cut | None = None
 
     def check_outputs(self, rows: int, outputs: Mapping[str, NDArray[np.float32]]) -> None:
         """Raise ValueError unless the outputs of a batch of `rows` are as this card says.

@@ -14,6 +14,8 @@ from of3.engines.bundle import (
     Bundle,
     BundleError,
     CheckCard,
+    Cut,
+    Head,
     InputCard,
     Labels,
     ModelCard,
@@ -121,6 +123,8 @@ def _model(folder: Path, name: str, card: Field) -> ModelCard:
         files=files,
         check=_check(folder, card["self_check"], files, outputs),
         substitutes={asked: _substitute(asked, entry, files) for asked, entry in card["substitutes"].items()},
+        # Bundles of this revision that were made before there were cuts are good for all else.
+        cut=_cut(folder, card["cut"], source, outputs) if "cut" in card.of(dict) else None,
     )
 
 
@@ -181,6 +185,18 @@ def _check(
             for precision in (*files, "tf32")
         },
     )
+
+
+def _cut(folder: Path, entry: Field, source: InputCard, outputs: tuple[OutputCard, ...]) -> Cut:
+    head = entry["head"]
+    if head.value is None:
+        return Cut(_file(folder, entry["body"]), None)
+    joint = _output(head["joint"], source)
+    distinct(head["joint"], (source.name, joint.name, *(output.name for output in outputs)))
+    named = tuple(name.one_of(*(output.name for output in outputs)) for name in head["outputs"].each())
+    if not named:
+        raise head["outputs"].refused("one output at least")
+    return Cut(_file(folder, entry["body"]), Head(_file(folder, head), joint, distinct(head["outputs"], named)))
 
 
 def _substitute(asked: str, entry: Field, files: dict[str, ModelFile]) -> Substitute:

@@ -8,12 +8,12 @@ import importlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions, version
 from typing import Any
 
-from of3.engines import host, selfcheck
+from of3.engines import host, joined, selfcheck
 from of3.engines.base import CpuThreads, Engine, EngineFailed, EngineUnavailable
 from of3.engines.bundle import Bundle
 from of3.engines.ort import OrtEngine, Provider, engine_errors, import_onnxruntime, lacking
@@ -145,33 +145,35 @@ def check_bf16() -> None:
 
 
 def opened(plugin: Plugin, bundle: Bundle, model: str, precision: str, threads: CpuThreads) -> Engine:
-    """`model` on the plugin's best device, self-checked.  It is fed the fp32 graph whatever the precision.
+    """`model` on the plugin's best device, self-checked.
 
-    Raises EngineUnavailable, and BundleError as `OrtEngine` does.
+    It is fed fp32 graphs whatever the precision; in another than fp32 not what must stay fp32.  Raises
+    EngineUnavailable, and BundleError as `OrtEngine` does.
     """
-    device = best_device(plugin)
     card = bundle.model(model)
     if precision not in card.files:
         raise EngineUnavailable(lacking(card, precision))
-    provider = Provider(
-        name=device.ep_name,
-        label=f"{plugin.label} {kind_of(device)}",
-        devices=(device,),
-        options=plugin.options(precision, threads),
-        session=plugin.session,
-    )
-    fed = replace(card, files={precision: card.files["fp32"]})
-    engine = OrtEngine(
-        replace(bundle, models={model: fed}),
-        model,
-        kind_of(device).lower(),
-        precision,
-        threads,
-        provider=provider,
-    )
+    if precision == "fp32":
+        engine: Engine = _on_device(plugin, bundle, model, precision, threads)
+    else:
+        body = joined.body_of(bundle, model, precision)
+        engine = joined.completed(bundle, model, _on_device(plugin, body, model, precision, threads), threads)
     try:
         selfcheck.verify(engine, card, precision)
     except (EngineFailed, EngineUnavailable) as error:
         engine.close()
         raise EngineUnavailable(str(error)) from error
     return engine
+
+
+def _on_device(plugin: Plugin, bundle: Bundle, model: str, precision: str, threads: CpuThreads) -> OrtEngine:
+    device = best_device(plugin)
+    provider = Provider(
+        name=device.ep_name,
+        label=f"{plugin.label} {kind_of(device)}",
+        options=plugin.options(precision, threads),
+        devices=(device,),
+        session=plugin.session,
+    )
+    where = kind_of(device).lower()
+    return OrtEngine(bundle, model, where, precision, threads, provider=provider)

@@ -11,9 +11,10 @@ from typing import Any
 
 import onnx
 
-from of3.engines.bundle import Substitute
+from of3.engines.bundle import OutputCard, Substitute
 from of3.engines.manifest import FORMAT, MANIFEST, REVISION
 from of3.export.checkpoints import SourceFile
+from of3.export.cut import JOINT, Halves
 from of3.export.drift import Changed, Drift, document
 from of3.export.gaze import UNDETERMINED, GazeOrder
 from of3.export.models import LABELS, Model
@@ -65,12 +66,32 @@ def _put(temporary: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def write_graph(folder: Path, model: Model, precision: str, graph: onnx.ModelProto) -> dict[str, Any]:
-    """One ONNX file, and its entry in the manifest."""
+def write_graph(folder: Path, model: Model, part: str, graph: onnx.ModelProto) -> dict[str, Any]:
+    """One ONNX file, and its entry in the manifest.  part: the precision, or which of the halves."""
     content = graph.SerializeToString(deterministic=True)
-    path = folder / f"{model.name}.{precision}.onnx"
+    path = folder / f"{model.name}.{part}.onnx"
     path.write_bytes(content)
     return {"path": path.name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+
+def write_cut(folder: Path, model: Model, halves: Halves | None, whole: Mapping[str, Any]) -> dict[str, Any]:
+    """The halves' files, and their entry in the manifest.  whole: the fp32 graph's, where it is not cut."""
+    if halves is None:
+        return {"body": whole, "head": None}
+    joint = OutputCard(JOINT, halves.joint, "what the body hands on to the head", "none")
+    head = write_graph(folder, model, "head", halves.head)
+    return {
+        "body": write_graph(folder, model, "body", halves.body),
+        "head": {**head, "joint": asdict(joint), "outputs": halves.outputs},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A model's graphs, as its entry in the manifest has them.  cut: that key and its value, or nothing."""
+
+    files: Mapping[str, Any]
+    cut: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +122,14 @@ def write_manifest(
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
 
 
-def model_entry(model: Model, files: Mapping[str, Any], measured: Measured) -> dict[str, Any]:
+def model_entry(model: Model, written: Written, measured: Measured) -> dict[str, Any]:
     """A model's part of the manifest: its card, its files, how far it is from PyTorch and from fp32."""
     return {
         "source": model.file,
         "input": {"dtype": "float32", **asdict(model.input)},
         "outputs": [asdict(output) for output in model.outputs],
-        "files": files,
+        "files": written.files,
+        **written.cut,
         "verification": {"fp32": [asdict(difference) for difference in measured.differences]},
         "drift": document(measured.drift),
         "substitutes": {asked: asdict(entry) for asked, entry in measured.substitutes.items()},

@@ -74,6 +74,7 @@ def _guarded(options: argparse.Namespace) -> int:
     from of3.export.bundle import BundleExists
     from of3.export.checkpoints import BadWeights
     from of3.export.convert import ExportOptions, export
+    from of3.export.cut import CutError
     from of3.export.precision import PrecisionError
     from of3.export.verify import ExportRefused
 
@@ -92,7 +93,7 @@ def _guarded(options: argparse.Namespace) -> int:
         except (BadWeights, BundleExists, EngineUnavailable) as error:
             log.error("%s", error)
             return 2
-        except (ExportRefused, PrecisionError) as error:
+        except (ExportRefused, PrecisionError, CutError) as error:
             log.error("%s", error)
             return 1
         except OSError as error:

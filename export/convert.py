@@ -5,24 +5,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from onnx import ModelProto
 from torch import nn
 
-from of3.engines.base import CpuThreads
+from of3.engines import selfcheck
+from of3.engines.base import CpuThreads, EngineUnavailable
+from of3.engines.bundle import Bundle
+from of3.engines.joined import body_of, completed
 from of3.engines.manifest import read_bundle
 from of3.engines.ort import OrtEngine, import_onnxruntime
 from of3.export import drift
 from of3.export.bundle import (
     Measured,
+    Written,
     check_destination,
     model_entry,
     write_bundle,
+    write_cut,
     write_graph,
     write_manifest,
 )
 from of3.export.checkpoints import SourceFile, load_all
+from of3.export.cut import cut
 from of3.export.gaze import GazeOrder, gaze_of, mirror_test, sentence
 from of3.export.graph import to_onnx
 from of3.export.models import Model, models_in
@@ -30,7 +35,7 @@ from of3.export.observe import observe
 from of3.export.pictures import pictures_for, read_pictures
 from of3.export.precision import typed
 from of3.export.selfcheck import write_self_check
-from of3.export.verify import Difference, refuse_beyond_bounds, table, verify
+from of3.export.verify import Difference, ExportRefused, refuse_beyond_bounds, table, verify
 from of3.runtime.types import Pixels
 
 log = logging.getLogger(__name__)
@@ -89,12 +94,12 @@ def fill(folder: Path, loaded: Loaded, of3_root: Path, precisions: Sequence[str]
     """Graphs and how far low precision takes them; a manifest to open them by; then the same manifest with
     their difference from PyTorch."""
     gaze_order = mirror(loaded, of3_root)
-    files: dict[str, Mapping[str, Any]] = {}
+    files: dict[str, Written] = {}
     measured: dict[str, Measured] = {}
     for model in loaded.models:
         log.info("exporting %s", model.name)
         graphs = graphs_of(model, loaded.modules[model.name], precisions)
-        files[model.name] = {name: write_graph(folder, model, name, graph) for name, graph in graphs.items()}
+        files[model.name] = write(folder, model, graphs)
         measured[model.name] = weigh(folder, model, loaded.modules[model.name], graphs, of3_root)
     print(drift.table([entry for found in measured.values() for entry in found.drift]))
     _write(folder, loaded, gaze_order, files, measured)
@@ -121,6 +126,14 @@ def graphs_of(model: Model, module: nn.Module, precisions: Sequence[str]) -> dic
     return {"fp32": graph} | {name: typed(graph, name) for name in precisions if name != "fp32"}
 
 
+def write(folder: Path, model: Model, graphs: Mapping[str, ModelProto]) -> Written:
+    """The graphs, and where bf16 is among them the halves for engines that round by themselves."""
+    files = {name: write_graph(folder, model, name, graph) for name, graph in graphs.items()}
+    is_rounded = "bf16" in graphs
+    entry = {"cut": write_cut(folder, model, cut(graphs["fp32"]), files["fp32"])} if is_rounded else {}
+    return Written(files, entry)
+
+
 def weigh(
     folder: Path, model: Model, module: nn.Module, graphs: Mapping[str, ModelProto], of3_root: Path
 ) -> Measured:
@@ -145,14 +158,31 @@ def measure(folder: Path, loaded: Loaded, pictures: Sequence[Pixels]) -> dict[st
         engine = OrtEngine(bundle, model.name, "cpu", "fp32", CpuThreads(0, spin=True))
         differences[model.name] = verify(model, loaded.modules[model.name], engine, pictures)
         engine.close()
+        try_halves(bundle, model.name)
     return differences
+
+
+def try_halves(bundle: Bundle, model: str) -> None:
+    """Whether the halves of a model make the whole again, in fp32.  Raises ExportRefused."""
+    card = bundle.model(model)
+    if card.cut is None:
+        return
+    threads = CpuThreads(0, spin=True)
+    body = OrtEngine(body_of(bundle, model, "fp32"), model, "cpu", "fp32", threads)
+    engine = completed(bundle, model, body, threads)
+    try:
+        selfcheck.verify(engine, card, "fp32")
+    except EngineUnavailable as error:
+        raise ExportRefused(f"{error}; nothing written") from error
+    finally:
+        engine.close()
 
 
 def _write(
     folder: Path,
     loaded: Loaded,
     gaze_order: GazeOrder,
-    files: Mapping[str, Any],
+    files: Mapping[str, Written],
     measured: Mapping[str, Measured],
 ) -> None:
     entries = {

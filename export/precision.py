@@ -48,19 +48,22 @@ def typed(model: ModelProto, precision: str) -> ModelProto:
     return result
 
 
+def head_nodes(graph: GraphProto) -> set[str]:
+    """Names of the nodes from where on nothing runs in a low type."""
+    last = [node.name for node in graph.node if node.op_type == KEPT_AFTER_LAST_OP][-1:]
+    head: set[str] = set()
+    from_head: set[str] = set()  # tensors whose consumers are in it
+    for node in graph.node:
+        is_after = any(name in from_head for name in node.input)
+        if is_after or KEPT_FROM_WEIGHT in node.input or node.name in last:
+            head.add(node.name)
+            from_head.update(node.output)
+    return head
+
+
 def kept_nodes(graph: GraphProto) -> set[str]:
     """Names of the nodes that stay float32."""
-    last = [node.name for node in graph.node if node.op_type == KEPT_AFTER_LAST_OP][-1:]
-    kept: set[str] = set()
-    from_kept: set[str] = set()  # tensors whose consumers are kept
-    for node in graph.node:
-        is_after = any(name in from_kept for name in node.input)
-        is_first = KEPT_FROM_WEIGHT in node.input
-        if is_after or is_first or node.op_type in KEPT_OPS:
-            kept.add(node.name)
-        if is_after or is_first or node.name in last:
-            from_kept.update(node.output)
-    return kept
+    return head_nodes(graph) | {node.name for node in graph.node if node.op_type in KEPT_OPS}
 
 
 class _Typing:

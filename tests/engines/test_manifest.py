@@ -15,6 +15,7 @@ FILE = "models multitask files fp32"
 CHECK = "models multitask self_check"
 BOUND = f"{CHECK} bounds fp32 au"
 SUBSTITUTES = "models landmarks substitutes"
+CUT = "models multitask cut"
 GONE = object()
 
 WRONG: list[tuple[str, list[object]]] = [
@@ -57,6 +58,16 @@ WRONG: list[tuple[str, list[object]]] = [
     (f"{SUBSTITUTES} fp32", [{"precision": "fp16", "reason": "r"}]),
     (f"{SUBSTITUTES} bf16 precision", ["int8", "bf16", None, ["fp16"]]),
     (f"{SUBSTITUTES} bf16 reason", [None, "a\nb", ""]),
+    (CUT, [None, [], {}, {"head": None}]),
+    (f"{CUT} body", [GONE, None, "multitask.body.onnx"]),
+    (f"{CUT} body path", ["../a", "", None]),
+    (f"{CUT} head", [GONE, [], "", {}]),
+    (f"{CUT} head sha256", ["x", None, GONE]),
+    (f"{CUT} head joint", [GONE, None, "joint"]),
+    (f"{CUT} head joint name", ["image", "au", "", 1]),
+    (f"{CUT} head joint shape 0", [1, "rows"]),
+    (f"{CUT} head joint shape", [["batch"], [], ["batch", 60000, 60000], None]),
+    (f"{CUT} head outputs", [[], ["gaze"], ["au", "au"], [1], "au", None]),
     ("stand_in", [1, "no", None, GONE]),
     ("revision", [True, 2.0, "2", HUGE, None, GONE]),
 ]  # fmt: skip

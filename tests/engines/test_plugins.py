@@ -133,3 +133,12 @@ def test_openvino_without_bf16_in_the_processor_runs_fp32_and_says_so(openvino, 
     assert (engine.kind.name, engine.precision) == ("openvino", "fp32")
     assert "bf16 wants a processor with AMX" in engine.refusals[0].reason
     engine.close()
+
+
+@pytest.mark.parametrize("model", ["detector", "multitask", "landmarks"])
+def test_what_openvino_makes_of_bf16_keeps_the_bounds_with_its_head_in_fp32(openvino, bundle_folder, model):
+    """On a processor without bf16 it computes fp32 whatever it is told; the halves are the same."""
+    engine = plugins.opened(plugins.OPENVINO, read_bundle(bundle_folder), model, "bf16", CpuThreads(1))
+    assert "OpenVINO CPU bf16" in engine.name
+    assert engine.name.endswith("its head in fp32") == (model != "detector")
+    engine.close()
