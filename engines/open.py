@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from of3.engines import speeds
 from of3.engines.base import CpuThreads, EngineUnavailable
 from of3.engines.bundle import Bundle
 from of3.engines.fallback import Candidate, Fallback
@@ -85,7 +86,7 @@ def open_engine(bundle: Bundle, model: str, choice: Choice, threads: CpuThreads)
 
 def _candidates(bundle: Bundle, model: str, choice: Choice, threads: CpuThreads) -> Iterator[Candidate]:
     precision, _ = precision_for(bundle, model, choice.precision)
-    of_gpu, fastest = replace(choice, precision=precision), ""
+    of_gpu, fastest = replace(choice, precision=precision), speeds.fastest(bundle, model)
     for kind in kinds_for(choice, fastest):
         asked = of_gpu if kind.device == "cuda" else choice
         for each in precisions_tried(kind, asked, fastest):

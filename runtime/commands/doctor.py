@@ -10,16 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from of3.engines import cuda, host, machine, selfcheck
+from of3.engines import cuda, host, machine, selfcheck, speeds
 from of3.engines.base import CpuThreads, Engine, EngineFailed, EngineUnavailable
 from of3.engines.bundle import Bundle, BundleError, ModelCard
 from of3.engines.open import Choice, kinds_for, open_engine, precision_for
-from of3.engines.registry import CHOICES, ORDER, PRECISIONS, Kind, kind_named
+from of3.engines.registry import CHOICES, CPU, OPENVINO, ORDER, PRECISIONS, Kind, kind_named
 from of3.engines.trt import plan_file as plan
 from of3.engines.trt.choice import wanted_here
 from of3.runtime.bundle import open_bundle, weights_of
 from of3.runtime.commands.arguments import METAVARS, on_off
 from of3.runtime.commands.arguments import engine as engine_name
+from of3.runtime.logs.files import replace_text
 from of3.runtime.runs.console import log_to_stderr
 
 PICTURES = 10  # of the self-test, all that a bundle keeps
@@ -132,7 +133,25 @@ def _bundle(given: argparse.Namespace, preferred: Kind) -> bool:
         _say("plan", line)
     kinds = {kind.name: kind for kind in (*ORDER, preferred)}
     ran = {name: _test_kind(bundle, kind, given) for name, kind in kinds.items()}
+    if ran[OPENVINO.name] and ran[CPU.name]:
+        _say("fastest", _measured_speeds(bundle))
     return ran[preferred.name]
+
+
+def _measured_speeds(bundle: Bundle) -> str:
+    """Which of the two engines of the CPU runs each model faster, kept for the runs to come."""
+    rates = {model: speeds.measure(bundle, model, (OPENVINO, CPU)) for model in bundle.models}
+    path = speeds.path_of(bundle)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        replace_text(path, speeds.document(bundle, rates))
+        kept = f"kept in {path}"
+    except OSError as error:
+        kept = f"NOT kept, so that runs take onnxruntime's: {error}"
+    said = [f"{model} {rate[OPENVINO.name] / rate[CPU.name]:.2f}" for model, rate in rates.items()]
+    taken = [model for model, rate in rates.items() if speeds.clearly_first(rate) == OPENVINO.name]
+    told = f"{', '.join(said)} times onnxruntime CPU, a thread each"
+    return f"OpenVINO fp32: {told}; taken from now on for {', '.join(taken) or 'none'}; {kept}"
 
 
 def _measured(bundle: Bundle) -> str:

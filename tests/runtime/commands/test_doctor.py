@@ -3,8 +3,10 @@ import shutil
 
 import pytest
 
-from of3.engines import host
+from of3.engines import host, speeds
+from of3.engines.base import EngineUnavailable
 from of3.engines.manifest import read_bundle
+from of3.engines.registry import OPENVINO
 from of3.engines.trt import plan_file as plan
 from of3.runtime.commands.doctor import main, plan_states
 
@@ -12,8 +14,8 @@ no_gpu = pytest.mark.skipif(host.has_nvidia_device(), reason="this machine has a
 
 
 @no_gpu
-def test_one_screen_with_every_engine_of_every_model(bundle_folder, capsys):
-    assert main(["--bundle", str(bundle_folder)]) == 0
+def test_one_screen_with_every_engine_of_every_model(bundle_copy, capsys):
+    assert main(["--bundle", str(bundle_copy)]) == 0
     said = capsys.readouterr().out
     for topic in ("of3 ", "packages", "GPU", "providers", "TensorRT", "writable", "bundle", "gaze", "plan"):
         assert f"\n{topic}" in f"\n{said}"
@@ -30,9 +32,8 @@ def test_one_screen_with_every_engine_of_every_model(bundle_folder, capsys):
 
 @no_gpu
 @pytest.mark.parametrize("engine", ["tensorrt", "cuda"])
-def test_a_preferred_engine_that_does_not_run_is_exit_1(permuted_root, engine, capsys):
-    bundle = permuted_root / "weights" / "of3_bundle"
-    assert main(["--bundle", str(bundle), "--engine", engine]) == 1
+def test_a_preferred_engine_that_does_not_run_is_exit_1(bundle_copy, engine, capsys):
+    assert main(["--bundle", str(bundle_copy), "--engine", engine]) == 1
     assert f"{engine}, the preferred engine, DOES NOT RUN" in capsys.readouterr().out
     assert main(["--engine", engine]) == 1
 
@@ -77,3 +78,19 @@ def test_plans_are_listed_with_what_is_wrong(bundle_copy):
     shutil.rmtree(folder.parent)
     (line,) = plan_states(read_bundle(bundle_copy))
     assert "of3 build" in line
+
+
+def test_the_faster_engine_of_the_cpu_is_measured_and_kept(bundle_copy, capsys):
+    try:
+        OPENVINO.check()
+    except EngineUnavailable as error:
+        pytest.skip(f"openvino does not open here: {error}")
+    assert main(["--bundle", str(bundle_copy), "--engine", "openvino"]) == 0
+    said = capsys.readouterr().out
+    assert "\nplugin     onnxruntime-ep-openvino " in said
+    (line,) = (line for line in said.splitlines() if line.startswith("fastest"))
+    path = speeds.path_of(read_bundle(bundle_copy))
+    assert line.endswith(f"kept in {path}")
+    rates = json.loads(path.read_text())["images_per_s"]
+    assert set(rates) == {"detector", "multitask", "landmarks"}
+    assert all(set(rate) == {"openvino", "cpu"} for rate in rates.values())
