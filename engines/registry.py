@@ -123,8 +123,8 @@ CUDA = Kind(
 # On the CPU the multitask network costs the same per face from 4 rows up; STAR on its own took 0.94 of batch
 # 8's time and two thirds of its memory (2 cores, medians of 3).
 CPU = Kind("cpu", "cpu", FP32_ONLY, {"multitask": 4}, "cpu", _check_cpu, _open_cpu)
-# bf16 where the processor has it.  In fp32 only where it is asked for by name, or was measured to be faster
-# than the CPU engine on this machine: on an AMD processor of two cores it was not.
+# Its plugin (1.8.1) takes Intel's processors only.  bf16 where they have it; fp32 only where it is asked for by
+# name, or was measured to be faster here than the CPU engine: on an AMD processor of two cores it was not.
 OPENVINO = Kind(
     "openvino",
     "cpu",

@@ -140,7 +140,10 @@ def _bundle(given: argparse.Namespace, preferred: Kind) -> bool:
 
 def _measured_speeds(bundle: Bundle) -> str:
     """Which of the two engines of the CPU runs each model faster, kept for the runs to come."""
-    rates = {model: speeds.measure(bundle, model, (OPENVINO, CPU)) for model in bundle.models}
+    try:
+        rates = {model: speeds.measure(bundle, model, (OPENVINO, CPU)) for model in bundle.models}
+    except (EngineFailed, EngineUnavailable) as error:
+        return f"NOT measured: {error}"
     path = speeds.path_of(bundle)
     try:
         path.parent.mkdir(exist_ok=True)

@@ -1,5 +1,6 @@
 """HEIF and AVIF -> pixels, by Pillow: OpenCV reads no HEIF, and leaves lying an AVIF that is to be turned."""
 
+from collections.abc import Callable
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def _opened(content: bytes, kind: str) -> "PillowImage":
         from PIL.AvifImagePlugin import AvifImageFile
 
         return AvifImageFile(BytesIO(content))
-    from pillow_heif import HeifImageFile
+    import pillow_heif
 
-    opened: PillowImage = HeifImageFile(BytesIO(content))
-    return opened
+    make: Callable[[BytesIO], PillowImage] = pillow_heif.HeifImageFile
+    return make(BytesIO(content))
