@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, distributions, version
 from typing import Any
 
 from of3.engines import host, joined, selfcheck
-from of3.engines.base import CpuThreads, Engine, EngineFailed, EngineUnavailable
+from of3.engines.base import CpuThreads, Engine, EngineUnavailable
 from of3.engines.bundle import Bundle
 from of3.engines.ort import OrtEngine, Provider, engine_errors, import_onnxruntime, lacking
 
