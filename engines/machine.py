@@ -6,7 +6,7 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-from of3.engines import cuda, ort, plugins
+from of3.engines import cuda, plugins, providers
 from of3.engines.base import EngineUnavailable
 from of3.engines.trt import libraries
 from of3.engines.trt.plan_file import cuda_major_of
@@ -105,13 +105,13 @@ def describe_gpu() -> str:
 def describe_providers() -> str:
     """onnxruntime's providers, and whether CUDA's has its libraries."""
     try:
-        onnxruntime = ort.import_onnxruntime()
+        onnxruntime = providers.import_onnxruntime()
     except EngineUnavailable as error:
         return f"none: {error}"
-    providers = onnxruntime.get_available_providers()
-    said = ", ".join(providers)
-    if ort.PROVIDERS["cuda"] in providers:
-        missing = ort.missing_cuda_libraries()
+    there = onnxruntime.get_available_providers()
+    said = ", ".join(there)
+    if providers.PROVIDERS["cuda"] in there:
+        missing = providers.missing_cuda_libraries()
         said += f"; CUDA libraries not found: {', '.join(missing)}" if missing else "; CUDA libraries found"
     return said
 

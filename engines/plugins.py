@@ -16,7 +16,8 @@ from typing import Any
 from of3.engines import host, joined, selfcheck
 from of3.engines.base import CpuThreads, Engine, EngineUnavailable
 from of3.engines.bundle import Bundle
-from of3.engines.ort import OrtEngine, Provider, engine_errors, import_onnxruntime, lacking
+from of3.engines.ort import OrtEngine, lacking
+from of3.engines.providers import Provider, engine_errors, import_onnxruntime
 
 PACKAGE = "onnxruntime-ep-"
 DEVICES = ("GPU", "NPU", "CPU")  # kinds of device, as onnxruntime names them; the best first

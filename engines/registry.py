@@ -52,16 +52,16 @@ def _open_tensorrt(bundle: "Bundle", model: str, precision: str, tf32: bool, _: 
 
 
 def _check_cuda() -> None:
-    from of3.engines import cuda, ort
+    from of3.engines import cuda, providers
 
     cuda.find_gpu()
-    ort.check_cuda(ort.import_onnxruntime())
+    providers.check_cuda(providers.import_onnxruntime())
 
 
 def _check_cpu() -> None:
-    from of3.engines import ort
+    from of3.engines import providers
 
-    ort.import_onnxruntime()
+    providers.import_onnxruntime()
 
 
 def _open_cuda(bundle: "Bundle", model: str, precision: str, tf32: bool, threads: "CpuThreads") -> "Engine":

@@ -14,7 +14,8 @@ from of3.engines.base import CpuThreads, EngineUnavailable
 from of3.engines.bundle import Bundle
 from of3.engines.joined import body_of, completed
 from of3.engines.manifest import read_bundle
-from of3.engines.ort import OrtEngine, import_onnxruntime
+from of3.engines.ort import OrtEngine
+from of3.engines.providers import import_onnxruntime
 from of3.export import drift
 from of3.export.bundle import (
     Measured,

@@ -12,7 +12,7 @@ from onnx import ModelProto, TensorProto, helper
 from torch import Tensor, nn
 
 from of3.engines.base import Floats
-from of3.engines.ort import import_onnxruntime
+from of3.engines.providers import import_onnxruntime
 from of3.engines.selfcheck import tensor_of
 from of3.export.emulate import emulated
 from of3.export.models import Model

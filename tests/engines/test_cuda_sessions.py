@@ -25,7 +25,7 @@ OPEN = """
 import ctypes, json, sys
 from pathlib import Path
 import numpy as np
-from of3.engines import ort
+from of3.engines import ort, providers
 from of3.engines.base import BatchRefused, CpuThreads, EngineFailed, EngineUnavailable
 from of3.engines.fallback import Candidate, Fallback
 from of3.engines.manifest import read_bundle
@@ -41,12 +41,10 @@ batch = np.random.default_rng(0).random(shape, np.float32)
 PLACED = (
     OPEN
     + """
-onnxruntime = ort.import_onnxruntime()
+onnxruntime = providers.import_onnxruntime()
 options = ort._session_options(onnxruntime, CpuThreads(1))
 options.enable_profiling, options.profile_file_prefix = True, sys.argv[4]
-session = ort._open(
-    onnxruntime, card, precision, (ort.PROVIDERS["cuda"], ort.cuda_options(card.input.is_free, False)), options
-)
+session = ort._open(onnxruntime, card, precision, providers.built_in("cuda", card, False), options)
 session.run(None, {card.input.name: batch})
 events = json.loads(Path(session.end_profiling()).read_text())
 nodes = [event["args"] for event in events if event["name"].endswith("_kernel_time")]

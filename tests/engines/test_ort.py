@@ -8,7 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from of3.engines import host, ort
+from of3.engines import host, ort, providers
 from of3.engines.base import CpuThreads, EngineFailed, EngineUnavailable
 from of3.engines.bundle import BundleError
 from of3.engines.manifest import MANIFEST, read_bundle
@@ -55,12 +55,12 @@ def test_a_ragged_batch_is_filled_up_and_its_rows_are_those_of_a_plain_run(bundl
 
 
 def test_tf32_and_the_kernel_search_are_as_asked():
-    assert ort.cuda_options(is_free=True, tf32=False) == {
+    assert providers.cuda_options(is_free=True, tf32=False) == {
         "use_tf32": "0",
         "cudnn_conv_algo_search": "HEURISTIC",
         "arena_extend_strategy": "kSameAsRequested",
     }
-    fixed = ort.cuda_options(is_free=False, tf32=True)
+    fixed = providers.cuda_options(is_free=False, tf32=True)
     assert (fixed["use_tf32"], fixed["cudnn_conv_algo_search"]) == ("1", "EXHAUSTIVE")
 
 
@@ -212,11 +212,11 @@ def test_outputs_of_other_sides_than_the_cards_end_the_engine(bundle_copy, sides
 @pytest.mark.skipif(host.has_nvidia_device(), reason="this machine has a GPU")
 def test_what_cuda_lacks_is_told_with_the_remedy():
     with pytest.raises(EngineUnavailable, match=r"CUDAExecutionProvider|no NVIDIA (driver|GPU)|not found"):
-        ort.check_cuda(onnxruntime)
+        providers.check_cuda(onnxruntime)
 
 
 def test_the_loader_names_what_it_does_not_find():
-    assert list(ort._not_loadable(("libc.so.6", "libnothing.so.1"))) == ["libnothing.so.1"]
+    assert list(providers._not_loadable(("libc.so.6", "libnothing.so.1"))) == ["libnothing.so.1"]
 
 
 def test_a_large_picture_gives_the_same_where_its_memory_is_given_back(bundle_folder, monkeypatch):

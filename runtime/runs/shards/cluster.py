@@ -9,16 +9,12 @@ import secrets
 import signal
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from of3.engines.bundle import BundleError
 from of3.engines.host import room_for
 from of3.engines.manifest import read_bundle
 from of3.runtime.logs.counts import Counts
@@ -26,9 +22,10 @@ from of3.runtime.options import Options
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.progress import follow
 from of3.runtime.runs.shards.local import WORKER_BYTES
-from of3.runtime.runs.shards.plan import Plan, publish_folder, unique
+from of3.runtime.runs.shards.plan import Plan
 from of3.runtime.runs.shards.pool import WorkerLost, WorkerReady
 from of3.runtime.runs.shards.results import Task
+from of3.runtime.runs.shards.shipment import Files, bundle_files, located
 from of3.runtime.runs.shards.work import ShardSession
 from of3.runtime.settings import MAX_PIXELS_VARIABLE
 from of3.runtime.types import InputLost, RunBroken, RunError
@@ -40,7 +37,6 @@ LONGEST_TEMPORARY = 24  # characters; 65 and a name of ours come after it in a s
 # Ray tells its makers even that it was told not to tell, and asks three clouds whether the machine is theirs:
 # its processes speak HTTP to a port of this machine where nobody listens.  (gRPC does not look at ALL_PROXY.)
 NOWHERE = {"RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9"}
-Files = Mapping[str, bytes]  # by path below a folder
 
 
 def import_ray(is_own_cluster: bool = False) -> Any:
@@ -258,45 +254,3 @@ class Actor:
 
     def stop(self) -> None:
         self._interruption.note(signal.SIGTERM)
-
-
-def bundle_files(options: Options) -> dict[str, bytes]:
-    """The bundle and the reference pictures; no plans, which are only ever opened where they were built."""
-    bundle, pictures = options.bundle, options.of3_root / "images" / "au"
-    found = {f"bundle/{path.name}": path.read_bytes() for path in bundle.iterdir() if path.is_file()}
-    names = pictures.glob("*.png") if pictures.is_dir() else []
-    return found | {f"root/images/au/{path.name}": path.read_bytes() for path in names}
-
-
-def located(options: Options, digest: str, fetch: Callable[[], Files]) -> Options:
-    """The options with a bundle that is there on this machine and has this digest.  Raises RunError.
-
-    Files that are fetched are kept in the temporary folder, once a machine.
-    """
-    if options.bundle.exists():
-        return _checked(options, digest)
-    owner = os.getuid() if hasattr(os, "getuid") else 0
-    place = Path(tempfile.gettempdir()) / f"of3-bundles-{owner}"
-    place.mkdir(mode=0o700, exist_ok=True)
-    final = place / digest
-    with FileLock(place / f"{digest}.lock"):
-        if not final.exists():
-            temporary = place / unique("writing")
-            for name, content in fetch().items():
-                path = temporary / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            publish_folder(temporary, final)
-    return _checked(replace(options, bundle=final / "bundle", of3_root=final / "root"), digest)
-
-
-def _checked(options: Options, digest: str) -> Options:
-    try:
-        found = read_bundle(options.bundle).digest
-    except BundleError as error:
-        raise RunError(str(error)) from error
-    if found != digest:
-        raise RunError(
-            f"{options.bundle}: got a bundle of digest {found}, want {digest}, as where the run began"
-        )
-    return options

@@ -18,7 +18,7 @@ import pytest
 
 from of3.engines.manifest import read_bundle
 from of3.runtime.commands.flags import parse
-from of3.runtime.runs.shards import cluster
+from of3.runtime.runs.shards import cluster, shipment
 from of3.runtime.types import RunError
 
 RAY = ("--executor", "ray", "--workers", "2")
@@ -251,17 +251,17 @@ def test_a_bundle_comes_once_a_machine_and_is_checked(standin_root, bundle_folde
 
     def fetch():
         fetched.append(1)
-        return cluster.bundle_files(here)
+        return shipment.bundle_files(here)
 
-    assert cluster.located(here, digest, fetch) == here
+    assert shipment.located(here, digest, fetch) == here
     away = options("--of3_root", str(tmp_path / "not here"))
     for _ in range(2):
-        found = cluster.located(away, digest, fetch)
+        found = shipment.located(away, digest, fetch)
         assert read_bundle(found.bundle).digest == digest
         assert len(list((found.of3_root / "images" / "au").iterdir())) == 8
     assert fetched == [1]
     with pytest.raises(RunError, match=f"got a bundle of digest {digest}, want 0000, as where the run began"):
-        cluster.located(here, "0000", fetch)
+        shipment.located(here, "0000", fetch)
 
 
 def test_a_lost_actor_is_told_in_one_line():
