@@ -20,6 +20,7 @@ from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.rows import RowOptions
 from of3.runtime.options import FLAGS
 from of3.runtime.runs import progress
+from of3.runtime.runs.messages import summary
 from of3.runtime.runs.runinfo import RunInfo, now
 from of3.runtime.settings import Settings
 from of3.runtime.types import RunBroken
@@ -199,6 +200,16 @@ def test_progress_off_a_terminal_is_a_line_now_and_then(monkeypatch, caplog):
         shown(Counts(done=2), 1)
     assert "3/3" in caplog.text
     assert "0 failed" in caplog.text
+
+
+def test_the_rate_of_a_resumed_run_is_that_of_its_own_pictures_on_the_way_and_at_its_end(monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "of3")
+    moments = iter([0.0, 40.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(moments))
+    with progress.progress_bar(1000) as shown:
+        shown(Counts(done=100), 700)
+    assert "800/1000" in caplog.text and "2.50img/s" in caplog.text
+    assert summary(Counts(done=100), 700, 40.0) == "done 100, skipped 700, failed 0, 2.5 images/s"
 
 
 def test_missing_flags_are_named_and_exit_2(caplog):
