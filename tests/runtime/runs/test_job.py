@@ -205,7 +205,7 @@ def test_progress_off_a_terminal_is_a_line_now_and_then(monkeypatch, caplog):
 def test_the_rate_of_a_resumed_run_is_that_of_its_own_pictures_on_the_way_and_at_its_end(monkeypatch, caplog):
     caplog.set_level(logging.INFO, "of3")
     moments = iter([0.0, 40.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(moments))
+    monkeypatch.setattr("of3.runtime.runs.progress.time.monotonic", lambda: next(moments))
     with progress.progress_bar(1000) as shown:
         shown(Counts(done=100), 700)
     assert "800/1000" in caplog.text and "2.50img/s" in caplog.text
