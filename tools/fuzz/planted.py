@@ -131,7 +131,7 @@ def tried(scratch: Scratch, trial: Trial, usual: int) -> str:
 def said_of(where: Path) -> Iterator[tuple[str, str]]:
     """What is told of it and what to do, where it is not looked into, and where it is."""
     yield from product([where.name], ["move it away", "put a copy in its place"])
-    yield from product(["/plan"], ["delete it", "pass --override"])
+    yield from product(["/plan"], ["delete it", "--override"])
 
 
 # Of a command that ends well, and as it does where nothing is planted.
