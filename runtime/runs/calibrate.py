@@ -128,7 +128,7 @@ def calibrate(bundle: Bundle, folder: Path, cache: Path | None, guard: bool, sco
         identity = Identity(bundle.digest, digests, guard)
         cached = None if cache is None else read_cache(cache, identity, aus)
         if cached is not None:
-            log.info("AU order: from %s", cache)
+            log.debug("AU order: from %s", cache)
             return cached
         return decide(score(images), aus, identity)
     except PictureError as error:

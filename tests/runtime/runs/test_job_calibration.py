@@ -34,7 +34,7 @@ def test_no_calib_keeps_the_documented_order_and_says_so(run, out, permuted_root
 
 
 def test_the_cache_is_used_and_can_be_refused(run, out, caplog):
-    caplog.set_level(logging.INFO, "of3")
+    caplog.set_level(logging.DEBUG, "of3.runtime.runs.calibrate")
     run()
     before = (out / "au_info.json").read_text()
     assert "AU order: from" not in caplog.text
@@ -47,7 +47,7 @@ def test_the_cache_is_used_and_can_be_refused(run, out, caplog):
 
 
 def test_a_cache_of_other_weights_is_not_used(run, out, caplog, permuted_root):
-    caplog.set_level(logging.INFO, "of3")
+    caplog.set_level(logging.DEBUG, "of3.runtime.runs.calibrate")
     run()
     run(root=permuted_root)
     assert "AU order: from" not in caplog.text
