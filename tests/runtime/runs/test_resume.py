@@ -256,7 +256,8 @@ def test_a_table_cut_in_mid_run_is_one_error_and_the_run_can_be_completed(run, o
     shutil.rmtree(out)
     with disturbed(out, 3, lambda: os.truncate(out / "openface3.csv", 200)):
         assert run("--batch", "1") == 1
-    assert "openface3.csv was changed while this run wrote to it: got 200 bytes, want" in caplog.text
+    # Not always 200: a row may come after the cut before anybody looks.
+    assert "openface3.csv was changed while this run wrote to it: got " in caplog.text
     assert run("--resume", "on") == 0
     assert files(out) == want
 
