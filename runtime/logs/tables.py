@@ -44,6 +44,10 @@ class Table:
             os.ftruncate(self._handle, self.end)
             raise
         self.end += len(content)
+        cut = self.end - os.fstat(self._handle).st_size
+        if cut > 0:  # by others since it was looked at: a row behind a gap could not be completed
+            os.ftruncate(self._handle, self.end - cut - len(content))
+            self.check_in_place()
 
     def check_in_place(self) -> None:
         """Raise OSError when the file is no longer where it was opened, or others have changed its length."""
