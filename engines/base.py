@@ -36,6 +36,14 @@ class CpuThreads:
     workers: Workers | None = None
 
 
+def begun(run: Callable[[Floats], Outputs], batch: Floats, workers: Workers | None) -> Wait:
+    """A batch at work on the workers' threads; done at once where there are none."""
+    if workers is not None:
+        return workers.submit(run, batch)
+    outputs = run(batch)
+    return lambda: outputs
+
+
 class Engine(Protocol):
     """A model ready to run on one device."""
 

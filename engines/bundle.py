@@ -134,6 +134,13 @@ class ModelCard:
     substitutes: Mapping[str, Substitute]  # by the precision asked for
     cut: Cut | None = None
 
+    def lacks(self, precision: str) -> str:
+        """That the bundle was made without a precision, and the remedy."""
+        return (
+            f"the bundle holds {self.name} as {', '.join(self.files)}, not {precision}: "
+            f"run `of3 export --force --precision {precision}`"
+        )
+
     def check_outputs(self, rows: int, outputs: Mapping[str, NDArray[np.float32]]) -> None:
         """Raise ValueError unless the outputs of a batch of `rows` are as this card says.
 

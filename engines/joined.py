@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from of3.engines.base import CpuThreads, Engine, EngineUnavailable, Floats, Outputs, Wait
+from of3.engines.base import CpuThreads, Engine, EngineUnavailable, Floats, Outputs, Wait, begun
 from of3.engines.bundle import Bundle, Cut, Head, ModelCard, OutputCard
 from of3.engines.ort import OrtEngine
 
@@ -59,11 +59,8 @@ class Joined:
         self.max_in_flight = body.max_in_flight
 
     def start(self, batch: Floats) -> Wait:
-        if self._workers is not None:
-            self._card.input.check(batch)
-            return self._workers.submit(self.run, batch)
-        outputs = self.run(batch)
-        return lambda: outputs
+        self._card.input.check(batch)
+        return begun(self.run, batch, self._workers)
 
     def run(self, batch: Floats) -> Outputs:
         found = dict(self._body.run(batch))

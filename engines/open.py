@@ -74,6 +74,17 @@ def precision_for(bundle: Bundle, model: str, precision: str) -> tuple[str, str]
     return substitute.precision, f"{substitute.precision} in the place of {precision}: {substitute.reason}"
 
 
+def note_on(bundle: Bundle, model: str, kind: Kind, runs: str, asked: str) -> str:
+    """What the export measured against a precision: why a GPU runs another, or what a CPU's does.
+
+    runs: the precision that `kind` runs in.  Empty where there is nothing to be said.
+    """
+    if kind.device == "cuda":
+        return precision_for(bundle, model, asked)[1]
+    substitute = bundle.model(model).substitutes.get(runs)
+    return "" if substitute is None else substitute.reason
+
+
 def open_engine(bundle: Bundle, model: str, choice: Choice, threads: CpuThreads) -> Fallback:
     """Open `model` on the best engine `choice` allows.
 

@@ -15,6 +15,7 @@ from of3.engines.base import (
     Floats,
     Outputs,
     Wait,
+    begun,
 )
 from of3.engines.bundle import REMEDY, Bundle, BundleError, ModelCard
 from of3.engines.field import shown
@@ -62,7 +63,7 @@ class OrtEngine:
         if device == "cuda":
             check_cuda(onnxruntime)
         if precision not in card.files:
-            raise EngineUnavailable(lacking(card, precision))
+            raise EngineUnavailable(card.lacks(precision))
         self._card = card
         self._outputs = [output.name for output in card.outputs]
         # ValueError: of outputs that are not the card's.
@@ -88,11 +89,8 @@ class OrtEngine:
             self._bindings = Bindings(onnxruntime, self._session, card, device)
 
     def start(self, batch: Floats) -> Wait:
-        if self._workers is not None:
-            self._card.input.check(batch)
-            return self._workers.submit(self.run, batch)
-        outputs = self.run(batch)
-        return lambda: outputs
+        self._card.input.check(batch)
+        return begun(self.run, batch, self._workers)
 
     def run(self, batch: Floats) -> Outputs:
         self._card.input.check(batch)
@@ -128,14 +126,6 @@ class OrtEngine:
     def close(self) -> None:
         self._bindings = self._large = None
         del self._session
-
-
-def lacking(card: ModelCard, precision: str) -> str:
-    """That the bundle was made without a precision, and the remedy."""
-    return (
-        f"the bundle holds {card.name} as {', '.join(card.files)}, not {precision}: "
-        f"run `of3 export --force --precision {precision}`"
-    )
 
 
 def _open(onnxruntime: Any, card: ModelCard, precision: str, provider: Provider, options: Any) -> Any:

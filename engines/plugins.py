@@ -16,7 +16,7 @@ from typing import Any
 from of3.engines import host, joined, selfcheck
 from of3.engines.base import CpuThreads, Engine, EngineUnavailable
 from of3.engines.bundle import Bundle
-from of3.engines.ort import OrtEngine, lacking
+from of3.engines.ort import OrtEngine
 from of3.engines.providers import Provider, engine_errors, import_onnxruntime
 
 PACKAGE = "onnxruntime-ep-"
@@ -153,7 +153,7 @@ def opened(plugin: Plugin, bundle: Bundle, model: str, precision: str, threads: 
     """
     card = bundle.model(model)
     if precision not in card.files:
-        raise EngineUnavailable(lacking(card, precision))
+        raise EngineUnavailable(card.lacks(precision))
     if precision == "fp32":
         engine: Engine = _on_device(plugin, bundle, model, precision, threads)
     else:

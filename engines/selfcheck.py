@@ -49,12 +49,14 @@ def differences(engine: Engine, card: ModelCard, check: SelfCheck, rows: int) ->
     return {name: float(np.abs(found[name] - want[rank]).max()) for name, want in check.outputs.items()}
 
 
-def verify(engine: Engine, card: ModelCard, precision: str, rows: int = 1) -> dict[str, float]:
+def verify(
+    engine: Engine, card: ModelCard, check: SelfCheck, precision: str, rows: int = 1
+) -> dict[str, float]:
     """The differences, over a batch of `rows`.
 
     Raises EngineUnavailable when an output is further from fp32 than this precision explains.
     """
-    found = differences(engine, card, read_self_check(card), rows)
+    found = differences(engine, card, check, rows)
     bounds = card.check.bounds[precision]
     beyond = {name: value for name, value in found.items() if not value <= bounds[name]}
     if beyond:
@@ -72,8 +74,9 @@ def accept(engine: Engine, card: ModelCard, precision: str, batches: Iterable[in
     precision explains; BundleError.
     """
     try:
+        check = read_self_check(card)
         for rows in batches:
-            verify(engine, card, precision, rows)
+            verify(engine, card, check, precision, rows)
     except (BatchRefused, EngineFailed) as error:
         engine.close()
         raise EngineUnavailable(f"{engine.name} does not run {card.name}: {error}") from error

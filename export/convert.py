@@ -172,7 +172,7 @@ def try_halves(bundle: Bundle, model: str) -> None:
     body = OrtEngine(body_of(bundle, model, "fp32"), model, "cpu", "fp32", threads)
     engine = completed(bundle, model, body, threads)
     try:
-        selfcheck.verify(engine, card, "fp32")
+        selfcheck.verify(engine, card, selfcheck.read_self_check(card), "fp32")
     except EngineUnavailable as error:
         raise ExportRefused(f"{error}; nothing written") from error
     finally:

@@ -52,10 +52,7 @@ def fitting(
     Raises EngineUnavailable when the bundle has no graph of this precision.
     """
     if precision not in card.files:
-        raise EngineUnavailable(
-            f"the bundle holds {card.name} as {', '.join(card.files)}, not {precision}: "
-            f"run `of3 export --force --precision {precision}`, then `of3 build`"
-        )
+        raise EngineUnavailable(f"{card.lacks(precision)}, then `of3 build`")
     for sidecar in plan_file.sidecars(bundle.folder, card.name, precision):
         try:
             found = plan_file.read_card(sidecar)

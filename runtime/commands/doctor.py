@@ -13,7 +13,7 @@ from pathlib import Path
 from of3.engines import cuda, host, machine, selfcheck, speeds
 from of3.engines.base import CpuThreads, Engine, EngineFailed, EngineUnavailable
 from of3.engines.bundle import Bundle, BundleError, ModelCard
-from of3.engines.open import Choice, kinds_for, open_engine, precision_for
+from of3.engines.open import Choice, kinds_for, note_on, open_engine
 from of3.engines.registry import CHOICES, CPU, OPENVINO, ORDER, PRECISIONS, Kind, kind_named
 from of3.engines.trt import plan_file as plan
 from of3.engines.trt.choice import wanted_here
@@ -230,23 +230,16 @@ def _self_test(bundle: Bundle, card: ModelCard, kind: Kind, precision: str, give
         return Test(False, f"FAILS: {error}")
     finally:
         engine.close()
-    why = _doubt(bundle, card, kind, engine.precision, precision)
+    why = note_on(bundle, card.name, kind, engine.precision, precision)
     return Test(True, f"{said}; {why}" if why else said)
-
-
-def _doubt(bundle: Bundle, card: ModelCard, kind: Kind, runs: str, asked: str) -> str:
-    """What the export measured against a precision: why a GPU runs another, or what a CPU's does."""
-    if kind.device == "cuda":
-        return precision_for(bundle, card.name, asked)[1]
-    return card.substitutes[runs].reason if runs in card.substitutes else ""
 
 
 def _measure(engine: Engine, card: ModelCard, precision: str) -> str:
     """Parity with the stored fp32 outputs and speed.  Raises EngineUnavailable when they differ too much."""
     rows = min(PICTURES, engine.max_batch)
-    worst = selfcheck.verify(engine, card, precision, rows)
-    pixels = selfcheck.read_self_check(card).pixels[: min(BATCH, rows)]
-    batch = selfcheck.tensor_of(pixels, card.input)
+    check = selfcheck.read_self_check(card)
+    worst = selfcheck.verify(engine, card, check, precision, rows)
+    batch = selfcheck.tensor_of(check.pixels[: min(BATCH, rows)], card.input)
     times_s = []
     for _ in range(REPEATS):
         start = time.perf_counter()

@@ -7,7 +7,7 @@ from pathlib import Path
 from of3.engines import cuda, host, machine
 from of3.engines.bundle import Bundle
 from of3.engines.fallback import Fallback, Refusal
-from of3.engines.open import precision_for
+from of3.engines.open import note_on
 from of3.engines.registry import CUDA, TENSORRT
 from of3.runtime.bundle import is_published, weights_of
 from of3.runtime.logs.counts import Counts
@@ -56,16 +56,12 @@ def _on_engines(pipeline: Pipeline, options: Options) -> Iterator[Message]:
 def _notes(bundle: Bundle, model: str, engine: Fallback, options: Options) -> Iterator[str]:
     """What is to be known of an engine that runs, besides why no better one does."""
     asked = precision_of(options)
-    substitute = bundle.model(model).substitutes.get(asked)
     if engine.kind.note:
         yield engine.kind.note
-    if engine.kind.device == "cuda":
-        _, why = precision_for(bundle, model, asked)
-        yield from [why] if why else []
-    elif options.device == "cpu" and asked == "fp16":
+    if options.device == "cpu" and asked == "fp16" and engine.kind.device == "cpu":
         yield "no engine of the CPU runs fp16"
-    elif engine.precision == asked and substitute is not None:
-        yield substitute.reason
+    elif measured := note_on(bundle, model, engine.kind, engine.precision, asked):
+        yield measured
 
 
 def reason_of(refusals: Sequence[Refusal]) -> str:

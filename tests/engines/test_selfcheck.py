@@ -42,7 +42,7 @@ class Skewed:
 
 
 def test_fp32_on_the_cpu_passes(card, engine):
-    verify(engine, card, "fp32", rows=10)
+    verify(engine, card, read_self_check(card), "fp32", rows=10)
     check = read_self_check(card)
     assert max(differences(engine, card, check, 10).values()) < 1e-4
     assert len(check.pixels) == 10
@@ -52,7 +52,7 @@ def test_fp32_on_the_cpu_passes(card, engine):
 @pytest.mark.parametrize("precision", ["fp32", "tf32"])
 def test_an_engine_that_computes_something_else_is_refused(card, engine, by, precision):
     with pytest.raises(EngineUnavailable, match=f"skewed fails the self-check of {card.name}"):
-        verify(Skewed(engine, by), card, precision)
+        verify(Skewed(engine, by), card, read_self_check(card), precision)
 
 
 class Counting(Skewed):
