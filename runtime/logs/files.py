@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import BufferedWriter
 from pathlib import Path
 
@@ -20,7 +20,8 @@ def replace_text(path: Path, text: str, temporary: Path | None = None, is_synced
     content = text.encode("utf-8", "surrogateescape")
     is_there(path)
     handle = new_file(temporary)
-    try:
+    with ExitStack() as undone:
+        undone.callback(temporary.unlink, missing_ok=True)
         try:
             write_all(handle, content)
             if is_synced:
@@ -28,9 +29,7 @@ def replace_text(path: Path, text: str, temporary: Path | None = None, is_synced
         finally:
             os.close(handle)
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        undone.pop_all()
 
 
 def write_all(handle: int, content: bytes) -> None:

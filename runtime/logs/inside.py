@@ -8,7 +8,7 @@ looked at before.
 import os
 import stat
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +66,11 @@ def _place(path: Path, name: str, folder: int | None) -> Place:
     return Place(path, handle, known(path, handle))
 
 
+def _discard(name: str, folder: int | None) -> None:
+    with suppress(OSError):
+        os.unlink(name, dir_fd=folder)
+
+
 Step = Callable[[Place, str], Place]  # `Place.made` or `Place.found`
 
 
@@ -95,19 +100,19 @@ class Inside:
         content, (below, base) = text.encode("utf-8", "surrogateescape"), os.path.split(name)
         place = self._at(below, Place.made)
         source = self._writing or self._opened(Place.made)
-        handle = self._new(source)
-        try:
+        handle, temporary = self._new(source), source.at(self._temporary)
+        with ExitStack() as undone:
+            undone.callback(_discard, temporary, source.handle)
             try:
                 write_all(handle, content)
             finally:
                 os.close(handle)
-            temporary = source.at(self._temporary)
-            os.replace(temporary, place.at(base), src_dir_fd=source.handle, dst_dir_fd=place.handle)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(source.at(self._temporary), dir_fd=source.handle)
-            is_there(place.path / base)  # a folder cannot be replaced
-            raise
+            try:
+                os.replace(temporary, place.at(base), src_dir_fd=source.handle, dst_dir_fd=place.handle)
+            except OSError:
+                is_there(place.path / base)  # a folder cannot be replaced
+                raise
+            undone.pop_all()
         if self._unsynced is not None:
             self._unsynced.append(name)
 

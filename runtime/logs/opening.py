@@ -6,6 +6,7 @@ of two names would change the other.
 
 import os
 import stat
+from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 
@@ -74,10 +75,7 @@ def remove(path: Path) -> None:
 
 def is_there(path: Path) -> bool:
     """Whether a file is.  Raises RunError: something else is."""
-    status = _status(path)
-    if status is not None and not stat.S_ISREG(status.st_mode):
-        raise _other(path, status.st_mode, "a regular file")
-    return status is not None
+    return _is(path, stat.S_ISREG, "a regular file")
 
 
 def size_of(path: Path) -> int:
@@ -96,10 +94,7 @@ def refuse_shared(path: Path) -> None:
 
 def is_folder(path: Path) -> bool:
     """Whether a folder is there.  Raises RunError: something else is."""
-    status = _status(path)
-    if status is not None and not stat.S_ISDIR(status.st_mode):
-        raise _other(path, status.st_mode, "a folder")
-    return status is not None
+    return _is(path, stat.S_ISDIR, "a folder")
 
 
 def make_folder(path: Path) -> None:
@@ -110,11 +105,15 @@ def make_folder(path: Path) -> None:
         is_folder(path)
 
 
-def _status(path: Path) -> os.stat_result | None:
+def _is(path: Path, kind: Callable[[int], bool], want: str) -> bool:
+    """Whether anything is there.  Raises RunError: it is of another kind than `want`."""
     try:
-        return path.lstat()
+        mode = path.lstat().st_mode
     except FileNotFoundError:
-        return None
+        return False
+    if not kind(mode):
+        raise _other(path, mode, want)
+    return True
 
 
 def _other(path: Path, mode: int, want: str) -> RunError:
