@@ -18,7 +18,6 @@ from of3.export.networks.multitask import FusedMultitask, Multitask
 # Resize before 1.31, and of 22 none for Conv in 1.23 (83 of multitask's on the CPU).  bf16 has an operator set
 # of its own: `precision.BF16_OPSET`.
 OPSET = 18
-MIN_SIDE_PX = 32
 MAX_BATCH = 4096
 
 

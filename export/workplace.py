@@ -41,23 +41,17 @@ def _clear(folder: Path) -> None:
     endings = (UNFINISHED, REPLACED) if folder.exists() else (UNFINISHED,)
     ours = re.compile(rf"\.{re.escape(folder.name)}\.\w{{8}}")  # tempfile's eight
     for path in found:
-        if (
-            path.suffix in endings
-            and ours.fullmatch(path.stem)
-            and path.is_dir()
-            and not path.is_symlink()
-            and _is_left(path)
-        ):
+        if path.suffix in endings and ours.fullmatch(path.stem) and _is_left(path):
             shutil.rmtree(path, ignore_errors=True)
             log.info("removed %s, which an export that was killed left", path)
 
 
-def _is_left(folder: Path) -> bool:
-    """Whether it is a folder that no living process holds."""
-    if folder.is_symlink():
+def _is_left(path: Path) -> bool:
+    """Whether it is a folder, no link to one, that no living process holds."""
+    if path.is_symlink() or not path.is_dir():
         return False
-    with suppress(OSError), _opened(folder) as handle:
-        return folder.is_dir() and _lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with suppress(OSError), _opened(path) as handle:
+        return _lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return False
 
 

@@ -153,10 +153,11 @@ class Pipeline:
         return Budget(self.settings.memory_bytes or default_bytes(self.settings.cores))
 
     def _cost_bytes(self, picture: Encoded | Failure) -> int:
-        if isinstance(picture, Failure) or picture.pixels > self.settings.max_pixels:  # is not decoded
+        pixels = 0 if isinstance(picture, Failure) else picture.pixels
+        if pixels > self.settings.max_pixels:  # is not decoded
             return 0
-        fed = picture.pixels * self.settings.detector_resize**2 if DETECTOR in self.networks else 0
-        return cost_bytes(picture.pixels, fed, self.networks.is_on_cpu(DETECTOR) if fed else True)
+        fed = pixels * self.settings.detector_resize**2 if DETECTOR in self.networks else 0
+        return cost_bytes(pixels, fed, self.networks.is_on_cpu(DETECTOR) if fed else True)
 
     def _decoded(self, picture: Encoded) -> Image:
         return decoded(picture, self.settings.reject_damaged, self.settings.max_pixels)

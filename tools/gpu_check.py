@@ -23,6 +23,7 @@ from of3.engines.bundle import Bundle
 from of3.engines.manifest import read_bundle
 from of3.engines.registry import CPU, CUDA, TENSORRT, Kind
 from of3.engines.trt import libraries
+from of3.runtime.bundle import is_published
 from tools.bench.page import versions
 from tools.gpu import whole_run
 from tools.gpu.child import rows_of
@@ -70,7 +71,8 @@ def copied(bundle: Path, folder: Path) -> Path:
 
 
 def about(bundle: Bundle, given: argparse.Namespace) -> str:
-    weights = "**stand-in weights**" if bundle.is_stand_in else "the published weights"
+    others = "**stand-in weights**" if bundle.is_stand_in else "**not the published weights**"
+    weights = "the published weights" if is_published(bundle) else others
     return (
         f"GPU: {machine.describe_gpu()}; {platform.platform()}; {versions()}; {datetime.now(UTC):%Y-%m-%d}; "
         f"{weights}. Made by `tools/gpu_check`: the bundle's own pictures, the detector's at 1280x720; arrays "

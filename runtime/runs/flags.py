@@ -23,14 +23,6 @@ def to_json(options: Options) -> dict[str, Any]:
     return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()}
 
 
-def from_json(flags: Mapping[str, Any]) -> Options:
-    """The options that `to_json` was given."""
-    values = dict(flags)
-    values.update({name: Path(values[name]) for name in ("logs", "of3_root", "weights", "bundle")})
-    values["shard"] = tuple(values["shard"]) if values["shard"] else None
-    return Options(**values)
-
-
 def check_json(flags: Mapping[str, Any]) -> None:
     """Raise ValueError unless they are what `to_json` gives, each of its type."""
     kinds: Mapping[Any, tuple[type, ...]] = {
