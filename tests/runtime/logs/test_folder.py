@@ -2,7 +2,6 @@
 
 import csv
 import os
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 from of3.runtime.logs import folder as folders
 from of3.runtime.logs.folder import Mode, RunLogs
 from of3.runtime.logs.items import path_of
-from of3.runtime.logs.known import known
 from of3.runtime.logs.rows import ROWS
 from of3.runtime.logs.store import FILE, open_store
 from of3.runtime.remarks import TILTED
@@ -255,17 +253,6 @@ def test_a_link_is_refused(tmp_path, fill, names, name):
     assert (tmp_path / "victim").read_text() == HEADER
 
 
-@pytest.mark.parametrize("name", [*TABLES, FILE])
-def test_a_file_that_is_taken_away_ends_the_run(tmp_path, as_made, result, name):
-    with RunLogs(tmp_path, as_made, Mode()) as logs:
-        logs.add(*result("a"))
-        logs.commit()
-        (tmp_path / name).rename(tmp_path / "moved")
-        logs.add(*result("b"))
-        with pytest.raises(FileNotFoundError):
-            logs.commit()
-
-
 def test_rows_come_once_a_second(tmp_path, as_made, result, monkeypatch):
     with RunLogs(tmp_path, as_made, Mode()) as logs:
         logs.add(*result("a"))
@@ -294,31 +281,3 @@ def test_a_reason_that_is_no_text_is_one_line(tmp_path, as_made, result):
         logs.add(replace(failure, reason="half \ud800 of a pair"), item)
         logs.finish()
     assert rows(tmp_path, "errors.tsv")[0]["reason"] == "half \\ud800 of a pair"
-
-
-@pytest.mark.parametrize("name", [*TABLES, FILE, f"{FILE}-journal", "run.lock"])
-@pytest.mark.parametrize("when", ["commit", "finish"])
-def test_a_file_that_another_takes_the_place_of_ends_the_run(tmp_path, as_made, result, name, when):
-    """Also the lock, by whose absence another run came in."""
-    (tmp_path / "run.lock").touch()
-    with RunLogs(tmp_path, as_made, Mode(), known(tmp_path / "run.lock")) as logs:
-        logs.add(*result("a"))
-        logs.commit()
-        shutil.copy(tmp_path / name, tmp_path / "copy")
-        os.replace(tmp_path / "copy", tmp_path / name)
-        if when == "commit":
-            logs.add(*result("b"))
-        with pytest.raises(FileNotFoundError, match=f"{name} was replaced while this run wrote to it"):
-            getattr(logs, when)()
-
-
-@pytest.mark.parametrize("name", [*TABLES, FILE])
-@pytest.mark.parametrize("by", [-1, 1, None])
-def test_a_file_whose_length_another_changes_ends_the_run(tmp_path, as_made, result, name, by):
-    with RunLogs(tmp_path, as_made, Mode()) as logs:
-        logs.add(*result("a"))
-        logs.commit()
-        size = (tmp_path / name).stat().st_size
-        os.truncate(tmp_path / name, 0 if by is None else size + by)
-        with pytest.raises(OSError, match=f"{name} was changed while this run wrote to it: got .* want {size}"):
-            logs.finish()
