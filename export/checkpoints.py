@@ -96,8 +96,11 @@ class Mark:
 
 def read_mark(folder: Path) -> Mark:
     """The mark beside stand-in weights; an empty one where there is none."""
+    mark = folder / STAND_IN_MARK
+    if not mark.is_file():
+        return Mark()
     try:
-        document = json.loads((folder / STAND_IN_MARK).read_text("utf-8"))
+        document = json.loads(mark.read_text("utf-8"))
         digests = document.get("sha256", document)  # once the whole document
         return Mark(frozenset(digests.values()), float(document.get("width", 1.0)))
     except (OSError, ValueError, AttributeError, TypeError):
@@ -106,6 +109,8 @@ def read_mark(folder: Path) -> Mark:
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """A checkpoint's state dict, without `module.` prefixes, running no code of it.  Raises Unreadable."""
+    if path.exists() and not path.is_file():  # a named pipe would hold the export for ever
+        raise Unreadable("not a regular file: move it away, and download the file into this folder")
     try:
         with path.open("rb") as file:
             head = file.read(512)

@@ -127,6 +127,8 @@ def _download(folder: Path, name: str, endpoint: str | None) -> Path:
 
 def _check(path: Path, published: PublishedFile, remedy: str) -> None:
     """Raise FetchFailed unless the file has the published size and digest."""
+    if not path.is_file():  # a named pipe would hold us for ever
+        raise FetchFailed(f"{path}: not a regular file: {remedy}")
     size = path.stat().st_size
     if published.size_bytes not in (None, size):
         raise FetchFailed(f"{path}: got {size} bytes, want {published.size_bytes}: {remedy}")

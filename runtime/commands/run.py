@@ -45,7 +45,7 @@ def _start(command: CommandLine, prog: str, write_help: Callable[[str], None]) -
     text = parser(prog).format_help()
     if command.print_help or command.missing:
         print(text)
-    if command.write_help and (status := status_of(lambda: write_help(text), "the same command goes on")):
+    if command.write_help and (status := status_of(lambda: write_help(text))):
         return status
     if command.missing:
         log.warning("nothing to do: missing %s", ", ".join(command.missing))

@@ -91,6 +91,7 @@ def log_folder(options: Options) -> Path:
     if Path(options.aligned).is_file():
         raise RunError(f"--aligned {options.aligned}: is a file, want the folder that it is in")
     if not Path(options.aligned).is_dir():
-        raise RunError(f"--aligned {options.aligned}: no such folder")
+        found = "is no folder" if Path(options.aligned).exists() else "no such folder"
+        raise RunError(f"--aligned {options.aligned}: {found}")
     is_folder(folder)
     return folder

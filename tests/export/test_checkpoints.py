@@ -10,7 +10,15 @@ import zipfile
 import pytest
 import torch
 
-from of3.export.checkpoints import BadWeights, Unreadable, load_all, read_mark, read_state, source_file
+from of3.export.checkpoints import (
+    STAND_IN_MARK,
+    BadWeights,
+    Unreadable,
+    load_all,
+    read_mark,
+    read_state,
+    source_file,
+)
 from of3.export.networks.retinaface import RetinaFace
 from of3.export.networks.star import Star
 from of3.export.published import PUBLISHED
@@ -40,6 +48,16 @@ def problems(path):
     with pytest.raises(BadWeights) as raised:
         load_all({path: RetinaFace()})
     return "\n".join(raised.value.problems)
+
+
+def test_a_named_pipe_in_a_weight_files_place_is_refused_and_not_waited_for(path):
+    os.mkfifo(path)
+    assert "not a regular file: move it away" in problems(path)
+
+
+def test_a_named_pipe_in_the_marks_place_is_no_mark(tmp_path):
+    os.mkfifo(tmp_path / STAND_IN_MARK)
+    assert read_mark(tmp_path).digests == frozenset()
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.server
+import os
 import socket
 import subprocess
 import sys
@@ -123,6 +124,12 @@ def test_another_file_in_its_place_is_left_alone(hub, tmp_path):
         fetch(tmp_path, WANTED, hub.url)
     assert (tmp_path / "a.pth").read_bytes() == b"mine"
     assert hub.asked == []
+
+
+def test_a_named_pipe_in_its_place_is_told_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "Landmark_98.pkl")
+    with pytest.raises(FetchFailed, match="not a regular file: move it away"):
+        fetch(tmp_path, {"Landmark_98.pkl": PUBLISHED["Landmark_98.pkl"]}, None)
 
 
 def test_a_download_that_breaks_off_is_gone_on_with(hub, tmp_path):

@@ -187,6 +187,13 @@ def test_logs_that_cannot_be_written_exit_1(run, tmp_path):
     assert run() == 1
 
 
+def test_what_is_no_folder_of_pictures_is_told_from_one_that_is_not_there(run, aligned, caplog):
+    shutil.rmtree(aligned)
+    os.mkfifo(aligned)
+    assert run() == 2
+    assert f"--aligned {aligned}: is no folder" in caplog.text
+
+
 def test_logs_in_the_place_of_a_file_exit_1(run, tmp_path, caplog):
     (tmp_path / "logs").write_text("a file")
     assert run() == 1
