@@ -1,6 +1,7 @@
 """An engine made of several: the best that opens runs, and the next takes over when it cannot go on."""
 
 import logging
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,7 +40,8 @@ class Refusal:
 class Fallback:
     """Contract: `of3.engines.base.Engine`.
 
-    Never silent: `refusals` holds every reason, `batches` how many each engine did, by its name.
+    `run` may be called on several threads, where the engines' own may.  Never silent: `refusals` holds every
+    reason, `batches` how many each engine did, by its name.
 
     Raises EngineUnavailable, listing every reason, when none opens.
     """
@@ -51,6 +53,7 @@ class Fallback:
         self.refusals: list[Refusal] = []
         self.batches = Counter[str]()
         self._refusing = set[str]()  # engines whose first refused batch was told
+        self._changing = threading.RLock()
         self._at(0)
 
     @property
@@ -75,24 +78,41 @@ class Fallback:
 
     def _at(self, rank: int) -> tuple[Candidate, Engine]:
         """The `rank`-th best engine, opened if it is not yet."""
-        while len(self._opened) <= rank:
-            if not self._untried:
-                reasons = "; ".join(f"{refusal.engine}: {refusal.reason}" for refusal in self.refusals)
-                raise EngineUnavailable(f"no engine opens {self._model}: {reasons}")
-            candidate = self._untried.pop(0)
-            try:
-                self._opened.append((candidate, candidate.open()))
-            except EngineUnavailable as error:
-                refusal = Refusal(candidate.kind.name, str(error))
-                if refusal not in self.refusals:  # a missing library refuses every precision alike
-                    self.refusals.append(refusal)
-        return self._opened[rank]
+        with self._changing:
+            while len(self._opened) <= rank:
+                self._open_next()
+            return self._opened[rank]
+
+    def _open_next(self) -> None:
+        if not self._untried:
+            reasons = "; ".join(f"{refusal.engine}: {refusal.reason}" for refusal in self.refusals)
+            raise EngineUnavailable(f"no engine opens {self._model}: {reasons}")
+        candidate = self._untried.pop(0)
+        try:
+            self._opened.append((candidate, candidate.open()))
+        except EngineUnavailable as error:
+            refusal = Refusal(candidate.kind.name, str(error))
+            if refusal not in self.refusals:  # a missing library refuses every precision alike
+                self.refusals.append(refusal)
 
     def start(self, batch: Floats) -> Wait:
         return self._start(batch, 0)
 
     def run(self, batch: Floats) -> Outputs:
-        return self.start(batch)()
+        """On this thread, as the engine does: several may be at it where the engine's own `run` allows that."""
+        return self._run(batch, 0)
+
+    def _run(self, batch: Floats, rank: int) -> Outputs:
+        engine = self._at(rank)[1]
+        try:
+            outputs = engine.run(batch)
+        except BatchRefused as error:
+            return self._passed_on(engine, batch, error)()
+        except EngineFailed as error:
+            self._drop(engine, error)
+            return self._run(batch, 0)
+        self._count(engine)
+        return outputs
 
     def _start(self, batch: Floats, rank: int) -> Wait:
         """Begin on the `rank`-th best engine; what it refuses goes to the next, what breaks it starts anew."""
@@ -113,21 +133,26 @@ class Fallback:
             except EngineFailed as error:
                 self._drop(engine, error)
                 return self.run(batch)
-            self.batches[engine.name] += 1
+            self._count(engine)
             return outputs
 
         return wait
 
+    def _count(self, engine: Engine) -> None:
+        with self._changing:
+            self.batches[engine.name] += 1
+
     def _passed_on(self, engine: Engine, batch: Floats, error: BatchRefused) -> Wait:
         """Begin a batch that `engine` refuses on the next.  Raises `error` where there is none."""
-        ranks = [rank for rank, (_, other) in enumerate(self._opened) if other is engine]
-        rank = ranks[0] + 1 if ranks else 0  # it was dropped since
-        if ranks and not self._has_another(ranks[0]):
-            raise error
-        if engine.name not in self._refusing:
-            self._refusing.add(engine.name)
-            after = self._at(rank)[1].name
-            log.warning("%s: %s; such batches run on %s (run.json counts them)", self._model, error, after)
+        with self._changing:
+            ranks = [rank for rank, (_, other) in enumerate(self._opened) if other is engine]
+            rank = ranks[0] + 1 if ranks else 0  # it was dropped since
+            if ranks and not self._has_another(ranks[0]):
+                raise error
+            if engine.name not in self._refusing:
+                self._refusing.add(engine.name)
+                after = self._at(rank)[1].name
+                log.warning("%s: %s; such batches run on %s (run.json counts them)", self._model, error, after)
         return self._start(batch, rank)
 
     def _has_another(self, rank: int) -> bool:
@@ -139,15 +164,16 @@ class Fallback:
 
     def _drop(self, engine: Engine, error: EngineFailed) -> None:
         """Go on without `engine`.  Raises EngineFailed when it was the last."""
-        if all(engine is not other for _, other in self._opened):
-            return  # another batch in flight met the same failure before
-        if len(self._opened) == 1 and not self._has_another(0):
-            raise error
-        ((candidate, _),) = [entry for entry in self._opened if entry[1] is engine]
-        self._opened = [entry for entry in self._opened if entry[1] is not engine]
-        engine.close()
-        self.refusals.append(Refusal(candidate.kind.name, f"failed in mid-run: {error}"))
-        log.warning("%s: %s; going on from this batch on %s", self._model, error, self.name)
+        with self._changing:
+            if all(engine is not other for _, other in self._opened):
+                return  # another batch in flight met the same failure before
+            if len(self._opened) == 1 and not self._has_another(0):
+                raise error
+            ((candidate, _),) = [entry for entry in self._opened if entry[1] is engine]
+            self._opened = [entry for entry in self._opened if entry[1] is not engine]
+            engine.close()
+            self.refusals.append(Refusal(candidate.kind.name, f"failed in mid-run: {error}"))
+            log.warning("%s: %s; going on from this batch on %s", self._model, error, self.name)
 
     def close(self) -> None:
         for _, engine in self._opened:

@@ -66,7 +66,7 @@ class OrtEngine:
             raise EngineUnavailable(card.lacks(precision))
         self._card = card
         self._outputs = [output.name for output in card.outputs]
-        # ValueError: of outputs that are not the card's.
+        # ValueError: of outputs that are not the card's; closed.
         self._errors: tuple[type[Exception], ...] = (*engine_errors(onnxruntime), ValueError)
         provider = provider or built_in(device, card, tf32)
         self.name = f"onnxruntime {onnxruntime.__version__} {provider.label} {precision}"
@@ -76,7 +76,7 @@ class OrtEngine:
         is_fixed = provider.name != PROVIDERS["cpu"] or not card.input.is_free
         options.enable_mem_pattern = is_fixed
         self._opened = partial(_open, onnxruntime, card, precision, provider, options)
-        self._session = self._opened()
+        self._session: Any = self._opened()  # None once it is closed
         self._options, self._is_fixed = options, is_fixed
         self._large: Any = None
         self._opening = threading.Lock()
@@ -97,7 +97,10 @@ class OrtEngine:
         try:
             if self._bindings is not None:
                 return self._bindings.run(batch)
-            values = self._session_for(batch).run(self._outputs, {self._card.input.name: batch})
+            session = self._session_for(batch)
+            if session is None:
+                raise ValueError("closed")  # on another thread, where it broke
+            values = session.run(self._outputs, {self._card.input.name: batch})
             outputs = dict(zip(self._outputs, values, strict=True))
             self._card.check_outputs(len(batch), outputs)
         except self._errors as error:
@@ -124,8 +127,7 @@ class OrtEngine:
         return EngineFailed(f"{self.name}: {error}")
 
     def close(self) -> None:
-        self._bindings = self._large = None
-        del self._session
+        self._bindings = self._large = self._session = None
 
 
 def _open(onnxruntime: Any, card: ModelCard, precision: str, provider: Provider, options: Any) -> Any:

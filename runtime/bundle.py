@@ -1,6 +1,7 @@
 """A bundle that this runtime can use: read, and checked for what the tables' columns and the stages need."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from of3.engines.bundle import PUBLISHED, REMEDY, Bundle, BundleError, Labels, ModelCard
@@ -24,6 +25,12 @@ def open_bundle(folder: Path) -> Bundle:
     for problem in _problems(bundle):
         raise BundleError(f"{folder / MANIFEST}: {problem}: {REMEDY}")
     return bundle
+
+
+def labels_of(bundle: Bundle, gaze_order: str) -> Labels:
+    """Its labels, with the order of gaze asked for: "measured", where there is one, or as the seed has it."""
+    measured = bundle.labels.gaze_measured
+    return replace(bundle.labels, gaze=measured) if gaze_order == "measured" and measured else bundle.labels
 
 
 def is_published(bundle: Bundle) -> bool:

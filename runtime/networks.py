@@ -1,5 +1,6 @@
 """The networks a run needs, opened, and batches handed to them in the sizes they like."""
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,9 +11,7 @@ from of3.engines.host import cores
 from of3.engines.open import Choice, open_engine
 from of3.engines.workers import Workers
 from of3.runtime.settings import Settings
-from of3.runtime.stream import batches
-from of3.runtime.types import Failure, Floats, K, RunningBatch, RunningDetection, Sample, Scene
-from of3.runtime.vision.sample import patch_tensor
+from of3.runtime.types import Analysed, Batch, Floats, K, RunningBatch, RunningDetection, Scene
 
 MULTITASK, DETECTOR, LANDMARKS = "multitask", "detector", "landmarks"
 
@@ -24,7 +23,8 @@ class Networks:
         """Raises BundleError or EngineUnavailable."""
         self._settings, self._bundle = settings, bundle
         threads = settings.cores or cores()
-        parallel_runs = settings.parallel_runs or threads
+        self._parallel_runs = parallel_runs = settings.parallel_runs or threads
+        self._turns = threading.Semaphore(parallel_runs)
         self._workers = Workers(parallel_runs, "of3-run")
         choice = Choice(settings.device, settings.engine, settings.require, settings.precision, settings.tf32)
         needed = needed_by(settings)
@@ -56,25 +56,33 @@ class Networks:
     def is_on_cpu(self, model: str) -> bool:
         return self.engines[model].kind.device == "cpu"
 
-    def start(self, model: str, tensors: Sequence[Floats]) -> Wait:
-        """Begin on tensors of one shape; in several runs where they are more than one takes."""
-        if not tensors:
+    def start(self, model: str, batch: Floats) -> Wait:
+        """Begin on a batch (N, ...); in several runs where that is more than one takes."""
+        if not len(batch):
             return dict
-        engine = self.engines[model]
-        waits = [engine.start(_stacked(chunk)) for chunk in batches(tensors, self.rows(model))]
+        engine, rows = self.engines[model], self.rows(model)
+        waits = [engine.start(batch[first : first + rows]) for first in range(0, len(batch), rows)]
         return waits[0] if len(waits) == 1 else lambda: _joined([wait() for wait in waits])
 
     def search(self, scene: Scene) -> RunningDetection:
         """Hand a scene to the detector."""
-        return RunningDetection(scene, self.start(DETECTOR, [scene.tensor]))
+        return RunningDetection(scene, self.start(DETECTOR, np.ascontiguousarray(scene.tensor[None])))
 
-    def analyse(self, batch: Sequence[tuple[K, Sample | Failure]]) -> RunningBatch[K]:
+    def analyse(self, batch: Batch[K]) -> RunningBatch[K]:
         """Hand a batch to the networks, which may work on it while the next is made ready."""
-        samples = [item for _, item in batch if isinstance(item, Sample)]
-        patches = [sample.patch for sample in samples if sample.patch is not None]
-        tensors = [patch_tensor(patch, self._bundle.model(LANDMARKS).input) for patch in patches]
-        faces = self.start(MULTITASK, [sample.tensor for sample in samples])
-        return RunningBatch(batch, faces, self.start(LANDMARKS, tensors))
+        faces = self.start(MULTITASK, batch.faces)
+        return RunningBatch(batch.items, faces, self.start(LANDMARKS, batch.patches))
+
+    @property
+    def run_on_the_caller(self) -> bool:
+        """Whether `run` may be called on several threads at once, each a core's work."""
+        return self._parallel_runs > 1 and self.is_on_cpu(MULTITASK)
+
+    def run(self, batch: Batch[K]) -> Analysed[K]:
+        """Faces through the multitask network, on this thread."""
+        engine, faces = self.engines[MULTITASK], batch.faces
+        with self._turns:
+            return Analysed(batch.items, engine.run(faces) if len(faces) else {}, {})
 
     def check(self) -> None:
         """Raise WorkerDied when a thread that runs them has ended."""
@@ -85,11 +93,6 @@ class Networks:
         self._workers.close()
         for engine in self.engines.values():
             engine.close()
-
-
-def _stacked(tensors: Sequence[Floats]) -> Floats:
-    """(N, ...); one that is contiguous, as a detector's large one is, is not copied."""
-    return np.ascontiguousarray(tensors[0][None]) if len(tensors) == 1 else np.stack(tensors)
 
 
 def _joined(parts: Sequence[Outputs]) -> Outputs:

@@ -4,23 +4,25 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from of3.engines.bundle import Bundle, Labels
+from of3.engines.bundle import Bundle
 from of3.engines.host import cores
 from of3.engines.workers import Workers
 from of3.runtime.blas import ONE_BLAS_THREAD
 from of3.runtime.boundary import or_failure
 from of3.runtime.budget import Budget, cost_bytes, default_bytes
-from of3.runtime.bundle import open_bundle
+from of3.runtime.bundle import labels_of, open_bundle
 from of3.runtime.networks import DETECTOR, LANDMARKS, MULTITASK, Networks
 from of3.runtime.settings import Settings
 from of3.runtime.stream import Pause, UntilRaised, admitting_map, batches, delayed, ordered_map, passing, peek
 from of3.runtime.types import (
+    Analysed,
+    Batch,
     Detection,
     Failure,
     Floats,
@@ -30,19 +32,22 @@ from of3.runtime.types import (
     Record,
     RunError,
     RunningBatch,
-    RunningDetection,
     Sample,
     Scene,
+    Searched,
     Source,
 )
 from of3.runtime.vision import detect
+from of3.runtime.vision.batch import NO_PATCHES, SLICE, Blank, batch_of, blanks, joined
 from of3.runtime.vision.images import Encoded, decoded, encoded
-from of3.runtime.vision.multitask import record_of, row
-from of3.runtime.vision.sample import face_tensor, sample_of
+from of3.runtime.vision.multitask import numbers_of, record_of
+from of3.runtime.vision.sample import CROP_PX, face_tensor, sample_of
 
 Picture = str | Path | Pixels  # a path, or BGR uint8 (H,W,3)
 A = TypeVar("A")
 B = TypeVar("B")
+Make = Callable[[], Batch[K]]  # on any thread
+Results = Sequence[tuple[K, Record | Failure]]
 
 
 class Pipeline:
@@ -51,7 +56,7 @@ class Pipeline:
     def __init__(self, bundle: Bundle, settings: Settings):
         """Raises BundleError or EngineUnavailable."""
         self.bundle, self.settings = bundle, settings
-        self.labels = _labels(bundle, settings)
+        self.labels = labels_of(bundle, settings.gaze_order)
         self.networks = Networks(bundle, settings)
         workers = settings.workers or settings.cores or cores()
         self._ahead = workers + 1  # pictures decoded and waiting; each may be large
@@ -81,58 +86,83 @@ class Pipeline:
         self, pictures: Iterable[tuple[K, Picture]], au_to_index: Mapping[int, int] | None = None
     ) -> Iterator[tuple[K, Record | Failure]]:
         """As `run`; whatever comes with a picture comes back with its result."""
+        return chain.from_iterable(self.run_batches(pictures, list, au_to_index))
+
+    def run_batches(
+        self,
+        pictures: Iterable[tuple[K, Picture]],
+        then: Callable[[Results[K]], A],
+        au_to_index: Mapping[int, int] | None = None,
+    ) -> Iterator[A]:
+        """As `run_keyed`, some at a time, each some through `then`, which runs on several threads at once.
+
+        What `then` raises comes in the place of its result.
+        """
         aus = au_to_index or {au: index for index, au in enumerate(self.bundle.labels.aus)}
         taken = UntilRaised(map(_source, enumerate(pictures)))
         first, sources = peek(taken, 2 if self._may_switch() else 0)
         flow = self._for_one() if len(first) == 1 else self
-        yield from flow._flow(sources, aus)
+        if flow._is_closed:
+            raise RunError("this pipeline is closed: open another")
+        yield from flow._flow(sources, aus, then)
         taken.check()
 
     def _flow(
-        self, sources: Iterable[tuple[K, Source | Failure]], aus: Mapping[int, int]
-    ) -> Iterator[tuple[K, Record | Failure]]:
-        """The order of the stages.  Pictures are read and made ready on threads, networks started in turn."""
-        if self._is_closed:
-            raise RunError("this pipeline is closed: open another")
-        networks = self.networks
-        samples = self._found(sources) if DETECTOR in networks else self._whole_ones(sources)
-        running = map(networks.analyse, batches(samples, networks.rows(MULTITASK)))
-        for batch in delayed(running, partial(networks.max_in_flight, MULTITASK)):
-            self._workers.check()
-            networks.check()
-            yield from self._records(batch, aus)
+        self,
+        sources: Iterable[tuple[K, Source | Failure]],
+        aus: Mapping[int, int],
+        then: Callable[[Results[K]], A],
+    ) -> Iterator[A]:
+        """The order of the stages.  Networks are started and waited for here; all else is done on threads."""
+        networks, rows = self.networks, self.networks.rows(MULTITASK)
+        parts = self._found(sources) if DETECTOR in networks else self._whole_ones(sources)
 
-    def _whole_ones(
-        self, sources: Iterable[tuple[K, Source | Failure]]
-    ) -> Iterator[tuple[K, Sample | Failure]]:
+        def finished(batch: Analysed[K]) -> A:
+            return then(self._results(batch, aus))
+
+        if self._is_in_one_go:
+            return self._on_threads(lambda make: finished(networks.run(make())), parts, self._ahead)
+        made = joined(self._on_threads(lambda make: make(), parts, self._ahead), rows)
+        running = delayed(map(networks.analyse, made), partial(networks.max_in_flight, MULTITASK))
+        return self._on_threads(finished, map(self._awaited, running), self._ahead)
+
+    def _whole_ones(self, sources: Iterable[tuple[K, Source | Failure]]) -> Iterator[Make[K]]:
         """Every picture is a face: read and resampled in one go, so that no decoded picture waits."""
         read, decode = or_failure("read", encoded), or_failure("read", self._decoded)
-        resample, budget = or_failure("resample", self._whole), self._budget()
+        budget = self._budget()
 
-        def step(source: tuple[K, Source | Failure]) -> tuple[K, Sample | Failure]:
-            picture = read(source)
-            with budget.taken(self._cost_bytes(picture[1])):
-                return resample(decode(picture))
+        def filled(blank: Blank[K]) -> Batch[K]:
+            items: list[tuple[K, Sample | Failure]] = []
+            row = 0
+            for source in blank.sources:
+                picture = read(source)
+                resample = or_failure("resample", partial(self._whole, out=blank.faces[row]))
+                with budget.taken(self._cost_bytes(picture[1])):
+                    items.append(resample(decode(picture)))
+                row += isinstance(items[-1][1], Sample)
+            return Batch(items, blank.faces[:row], NO_PATCHES)
 
-        return self._on_threads(step, sources, self._ahead + self.networks.rows(MULTITASK))
+        rows = self.networks.rows(MULTITASK)
+        size = rows if self._is_in_one_go else SLICE
+        return (partial(filled, blank) for blank in blanks(sources, rows, size))
 
-    def _found(self, sources: Iterable[tuple[K, Source | Failure]]) -> Iterator[tuple[K, Sample | Failure]]:
+    def _found(self, sources: Iterable[tuple[K, Source | Failure]]) -> Iterator[Make[K]]:
         """The face of every picture, whose pixels are there until its crop is made.
 
         A picture's cost goes with its key from when it has been read.
         """
         read, decode = or_failure("read", encoded), or_failure("read", self._decoded)
-        frame, crop = or_failure("detect", self._scene), or_failure("crop", self._sample)
-        networks, budget = self.networks, self._budget()
+        frame, locate = or_failure("detect", self._scene), or_failure("detect", self._located)
+        crop, networks, budget = or_failure("crop", self._sample), self.networks, self._budget()
 
         def sized(source: tuple[K, Source | Failure]) -> tuple[tuple[K, int], Encoded | Failure]:
             key, picture = read(source)
             return (key, self._cost_bytes(picture)), picture
 
-        def sampled(detection: tuple[tuple[K, int], Detection | Failure]) -> tuple[K, Sample | Failure]:
-            (key, cost), found = detection
+        def sampled(searched: tuple[tuple[K, int], Searched | Failure]) -> tuple[K, Sample | Failure]:
+            (key, cost), found = searched
             try:
-                return crop((key, found))
+                return crop(locate((key, found)))
             finally:
                 budget.release(cost)
 
@@ -144,10 +174,20 @@ class Pipeline:
             self._ahead,
             lambda picture: budget.try_take(picture[0][1]),
         )
-        searched = map(passing(or_failure("detect", networks.search)), scenes)
-        awaited = delayed(searched, partial(networks.max_in_flight, DETECTOR))
-        detections = map(passing(or_failure("detect", self._locate)), awaited)
-        return self._on_threads(sampled, detections, self._ahead)
+        searching = map(passing(or_failure("detect", networks.search)), scenes)
+        awaited = delayed(searching, partial(networks.max_in_flight, DETECTOR))
+        searched = map(passing(or_failure("detect", detect.searched)), awaited)
+        samples = self._on_threads(sampled, searched, self._ahead)
+        card = self.bundle.model(LANDMARKS).input if LANDMARKS in networks else None
+        return (partial(batch_of, some, card) for some in batches(samples, networks.rows(MULTITASK)))
+
+    @property
+    def _is_in_one_go(self) -> bool:
+        """Whether a picture goes all its way on one thread, as it can where networks run on the caller's.
+
+        Handing it over wakes a thread, some 50 us of the interpreter's lock on a virtual machine.
+        """
+        return self.networks.run_on_the_caller and DETECTOR not in self.networks
 
     def _budget(self) -> Budget:
         return Budget(self.settings.memory_bytes or default_bytes(self.settings.cores))
@@ -165,32 +205,35 @@ class Pipeline:
     def _scene(self, image: Image) -> Scene:
         return detect.scene(image, self.bundle.model(DETECTOR).input, self.settings.detector_resize)
 
-    def _locate(self, running: RunningDetection) -> Detection:
+    def _located(self, searched: Searched) -> Detection:
         settings = self.settings
-        height, width = running.scene.tensor.shape[1:]
-        found = detect.faces(running.outputs(), height, width, settings.detector_resize)
-        return detect.choose(running.scene.image, found, settings.best_face, settings.detect)
+        found = detect.faces(searched.outputs, *searched.fed_px, settings.detector_resize)
+        return detect.choose(searched.image, found, settings.best_face, settings.detect)
 
-    def _whole(self, image: Image) -> Sample:
-        return self._sample(Detection(image, None))
+    def _whole(self, image: Image, out: Floats) -> Sample:
+        face_tensor(image.pixels, self.bundle.model(MULTITASK).input, out)
+        return Sample(image.source, image.damage, out, None, None)
 
     def _sample(self, detection: Detection) -> Sample:
         card, is_cropped = self.bundle.model(MULTITASK).input, self.settings.detect
         return sample_of(detection, card, is_cropped, has_patch=LANDMARKS in self.networks)
 
-    def _records(
-        self, running: RunningBatch[K], aus: Mapping[int, int]
-    ) -> Iterator[tuple[K, Record | Failure]]:
-        """Wait for a batch's networks; its results in order."""
-        faces, points, rows = running.faces(), running.points(), count()
-        for key, item in running.batch:
+    def _awaited(self, running: RunningBatch[K]) -> Analysed[K]:
+        self._workers.check()
+        self.networks.check()
+        return Analysed(running.items, running.faces(), running.points())
+
+    def _results(self, batch: Analysed[K], aus: Mapping[int, int]) -> Results[K]:
+        """A batch's results in order."""
+        numbers = numbers_of(batch.faces)
+        record = partial(record_of, numbers=numbers, points=batch.points, labels=self.labels, au_to_index=aus)
+        results, rows = list[tuple[K, Record | Failure]](), count()
+        for key, item in batch.items:
             if isinstance(item, Failure):
-                yield key, item
-                continue
-            made = partial(
-                record_of, outputs=faces, points=points, index=next(rows), labels=self.labels, au_to_index=aus
-            )
-            yield or_failure("analyse", made)((key, item))
+                results.append((key, item))
+            else:
+                results.append(or_failure("analyse", partial(record, row=next(rows)))((key, item)))
+        return results
 
     def _on_threads(self, step: Callable[[A], B], items: Iterable[A | Pause], ahead: int) -> Iterator[B]:
         return ordered_map(self._workers, _on_one_blas_thread(step), items, ahead)
@@ -208,9 +251,11 @@ class Pipeline:
     def au_scores(self, pictures: Sequence[Image]) -> Floats:
         """Whole pictures -> (N,8) AU scores in the network's output order."""
         card = self.bundle.model(MULTITASK).input
-        tensors = [face_tensor(picture.pixels, card) for picture in pictures]
-        outputs = self.networks.start(MULTITASK, tensors)()
-        return np.stack([row(outputs, index).au for index in range(len(tensors))])
+        faces = np.empty((len(pictures), 3, CROP_PX, CROP_PX), np.float32)
+        for picture, out in zip(pictures, faces, strict=True):
+            face_tensor(picture.pixels, card, out)
+        numbers = numbers_of(self.networks.start(MULTITASK, faces)())
+        return np.stack([numbers.raw(row).au for row in range(len(pictures))])
 
     def batches(self) -> dict[str, Counter[str]]:
         """How many batches of each model were done so far, by the engine that did them."""
@@ -251,11 +296,3 @@ def _source(numbered: tuple[int, tuple[K, Picture]]) -> tuple[K, Source | Failur
     if isinstance(picture, str | Path):
         return key, Source(str(picture), str(picture))
     return key, Source(f"array {number}", np.array(picture))
-
-
-def _labels(bundle: Bundle, settings: Settings) -> Labels:
-    """The bundle's labels, with the gaze order asked for."""
-    measured = bundle.labels.gaze_measured
-    if settings.gaze_order == "measured" and measured:
-        return replace(bundle.labels, gaze=measured)
-    return bundle.labels

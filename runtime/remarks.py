@@ -1,7 +1,7 @@
 """What a reader of a picture's numbers should know of it: words that records, counts and errors.tsv share."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 from of3.runtime.types import Face, Floats
 
@@ -18,14 +18,14 @@ MOST_GAZE_RAD = math.pi / 2
 AU_ROUNDING = 0.01  # beyond [0, 1], of a cosine in few bits
 
 
-def remarks_of(face: Face | None, gaze_rad: Mapping[str, float], au: Floats) -> Iterator[str]:
+def remarks_of(face: Face | None, gaze_rad: Sequence[float], au: Sequence[float]) -> Iterator[str]:
     """What there is to remark of a face (None: the whole picture) and its numbers."""
     if face is not None and face.fed_px > LARGE_PX:
         yield LARGE
     if face is not None and abs(roll_deg(face.points_px)) > TILTED_DEG:
         yield TILTED
-    is_gaze = all(abs(angle) <= MOST_GAZE_RAD for angle in gaze_rad.values())
-    if not is_gaze or (abs(au - 0.5) > 0.5 + AU_ROUNDING).any():
+    is_gaze = all(abs(angle) <= MOST_GAZE_RAD for angle in gaze_rad)
+    if not is_gaze or not -AU_ROUNDING <= min(au) <= max(au) <= 1 + AU_ROUNDING:
         yield IMPLAUSIBLE
 
 

@@ -41,6 +41,15 @@ class Source:
     content: str | Pixels
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A picture that gave no record: at which stage, and why."""
+
+    source: str
+    stage: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
     source: str
@@ -96,10 +105,19 @@ class Sample:
 
     source: str
     damage: str
-    tensor: Floats  # (3,224,224), normalised
+    tensor: Floats  # (3,224,224), normalised; its place in its batch, where that was there first
     face: Face | None
     patch: Patch | None
     faces: int | None = None  # found in the picture; None where nobody looked
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch(Generic[K]):
+    """Pictures with their keys, and what the networks are fed of the samples among them, in their order."""
+
+    items: Sequence[tuple[K, Sample | Failure]]
+    faces: Floats  # (N,3,224,224)
+    patches: Floats  # (N,3,256,256), or none where no landmarks are wanted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +130,19 @@ class RunningDetection:
     @property
     def source(self) -> str:
         return self.scene.source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Searched:
+    """An image, and what the detector made of it."""
+
+    image: Image
+    fed_px: tuple[int, int]  # height, width of what it was fed
+    outputs: Mapping[str, Floats]
+
+    @property
+    def source(self) -> str:
+        return self.image.source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,19 +174,19 @@ class Record:
     remarks: tuple[str, ...] = ()  # words of `of3.runtime.remarks`
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A picture that gave no record: at which stage, and why."""
-
-    source: str
-    stage: str
-    reason: str
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class RunningBatch(Generic[K]):
     """Pictures with their keys, and the networks at work on them."""
 
-    batch: Sequence[tuple[K, Sample | Failure]]
+    items: Sequence[tuple[K, Sample | Failure]]
     faces: Callable[[], Mapping[str, Floats]]  # waits for them
     points: Callable[[], Mapping[str, Floats]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysed(Generic[K]):
+    """Pictures with their keys, and what the networks made of the samples among them."""
+
+    items: Sequence[tuple[K, Sample | Failure]]
+    faces: Mapping[str, Floats]
+    points: Mapping[str, Floats]

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from of3.runtime.logs import coding
 from of3.runtime.logs.database import REMEDY
+from of3.runtime.logs.entries import Entries, Results, entries_of
 from of3.runtime.logs.files import synced
-from of3.runtime.logs.items import Done, Item
+from of3.runtime.logs.items import Done
 from of3.runtime.logs.known import Known
 from of3.runtime.logs.made import Run, Session
 from of3.runtime.logs.opening import is_there, refuse_shared, remove
@@ -29,12 +29,11 @@ from of3.runtime.logs.render import (
     next_of,
     render_tables,
     stored_text,
-    text_of,
 )
 from of3.runtime.logs.rows import TABLES
 from of3.runtime.logs.store import FILE, Region, Store, make_store, open_store, region_seed
 from of3.runtime.logs.tables import Table, check_header, has_rows
-from of3.runtime.types import Failure, Record, RunError
+from of3.runtime.types import RunError
 
 FOLDER = "openface3"
 OLD_JOURNAL = "journal.tsv"  # of 0.1, whose rows were text from the beginning
@@ -126,7 +125,8 @@ class RunLogs:
         self._folder, self._as = folder, self._store.run(self._run)
         self._session: int | None = None
         self.added = 0  # pictures, by this process
-        self._pending: list[tuple[Item, Record | Failure]] = []
+        self._pending: list[Entries] = []
+        self._waiting = 0  # pictures
         self._committed_s = time.monotonic()
 
     def _open_tables(self, folder: Path, opened: ExitStack) -> None:
@@ -151,26 +151,33 @@ class RunLogs:
         with self._store.transaction():
             self._session = self._store.put_session(self._run, session, self._session)
 
-    def add(self, result: Record | Failure, item: Item) -> None:
-        """A picture whose own files are there.  Raises OSError."""
-        self._pending.append((item, coding.storable(result)))
-        self.added += 1
+    def entries(self, results: Results) -> Entries:
+        """What is to be added of results; on any thread."""
+        return entries_of(results, self._as.rows, self._layouts)
+
+    def add(self, entries: Entries) -> None:
+        """Of pictures whose own files are there.  Raises OSError."""
+        self._pending.append(entries)
+        self._waiting += len(entries.pictures)
+        self.added += len(entries.pictures)
         is_due = time.monotonic() - self._committed_s >= COMMIT_EVERY_S
-        if is_due or len(self._pending) >= MOST_AT_ONCE:
+        if is_due or self._waiting >= MOST_AT_ONCE:
             self.commit()
 
     def commit(self) -> None:
         """Let the records hold the pictures so far, and the tables their rows.  Raises OSError."""
         if not self._pending:
             return
-        pictures, faces = coding.values_of(self._pending)
+        pictures = [values for entries in self._pending for values in entries.pictures]
+        faces = [values for entries in self._pending for values in entries.faces]
         keys = [self._store.last_key(self._run), *(values[0] for values in pictures)]
-        results = [result for _, result in self._pending]
-        with self._written([text_of(table.layout, self._as.rows, results) for table in self._tables]):
+        texts = zip(*(entries.texts for entries in self._pending), strict=True)
+        with self._written([b"".join(each) for each in texts]):
             if any(a >= b for a, b in pairwise(keys)):
                 self._store.note_disorder(self._run)
             self._store.add(self._run, pictures, faces)
             self._pending.clear()
+            self._waiting = 0
 
     def parts(self, plan: str) -> set[str]:
         """Those of a plan whose rows are here."""

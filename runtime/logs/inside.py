@@ -82,23 +82,26 @@ class Inside:
     What is replaced or removed may be anything but a folder.
     """
 
-    def __init__(self, folder: Path, temporary: Path | None = None):
-        """temporary: on the same file system, this writer's alone; `<folder>/.writing.tmp` by default.
+    def __init__(self, folder: Path, temporary: Path | None = None, name: str = ".writing.tmp"):
+        """temporary: on the same file system, this writer's alone; `name` in the folder by default.
 
         Raises RunError: something else stands in a place; OSError.
         """
-        self._folder, self._temporary = folder, (temporary or folder / ".writing.tmp").name
+        self._folder, self._temporary = folder, (temporary or folder / name).name
         self._root: Place | None = None
+        self._writing: Place | None = None  # where the temporary file is, if not there
         self._last: tuple[str, Place] | None = None  # the folder below that was used last
         if is_folder(folder):
-            remove(temporary or folder / ".writing.tmp")
-        self._writing = None if temporary is None else place_of(temporary.parent)
+            remove(temporary or folder / name)
+        self._elsewhere = temporary and temporary.parent
         self._unsynced: list[str] | None = None if temporary is None else []
 
     def write(self, name: str, text: str) -> None:
         """Raises OSError, also when the folder was removed after it was made; RunError: a link leads out."""
         content, (below, base) = text.encode("utf-8", "surrogateescape"), os.path.split(name)
         place = self._at(below, Place.made)
+        if self._elsewhere is not None and self._writing is None:
+            self._writing = place_of(self._elsewhere)
         source = self._writing or self._opened(Place.made)
         handle, temporary = self._new(source), source.at(self._temporary)
         with ExitStack() as undone:

@@ -11,10 +11,10 @@ from of3.runtime.logs.coding import Values
 from of3.runtime.logs.files import sync, synced
 from of3.runtime.logs.made import Run
 from of3.runtime.logs.opening import is_there, reading, remove, size_of
-from of3.runtime.logs.rows import ERRORS, ROWS, TABLES, Layout, RowOptions, failure_row, measures_row, rows_of
+from of3.runtime.logs.rows import ERRORS, ROWS, TABLES, Layout, failure_row, measures_row, text_of
 from of3.runtime.logs.store import Region, Store, region_seed
 from of3.runtime.logs.tables import has_rows
-from of3.runtime.types import Failure, Record
+from of3.runtime.types import Failure
 
 BLOCK = 1 << 20
 
@@ -23,13 +23,8 @@ class Changed(Exception):
     """A table holds other rows than the store says it should."""
 
 
-def text_of(layout: Layout, options: RowOptions, results: Iterable[Record | Failure]) -> bytes:
-    """The rows that some pictures have in a table."""
-    return layout.text([row for result in results for row in rows_of(layout, result, options)])
-
-
 def stored_text(layout: Layout, run: Run, rows: Sequence[Values]) -> bytes:
-    """The same of rows of the store, as `coding.ROW_READ`, checked."""
+    """The rows of a table that rows of the store have, as `coding.ROW_READ`, checked."""
     if layout is not ROWS:
         told = [row for row in rows if layout is not ERRORS or coding.is_told(row)]
         return text_of(layout, run.rows, [result for _, result in coding.results(told, run.names)])

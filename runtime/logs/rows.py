@@ -77,6 +77,11 @@ class RowOptions:
         return [ROWS, ERRORS] + [FULL, BOXES] * self.extra_csv
 
 
+def text_of(layout: Layout, options: RowOptions, results: Iterable[Record | Failure]) -> bytes:
+    """The rows that some pictures have in a table."""
+    return layout.text([row for result in results for row in rows_of(layout, result, options)])
+
+
 def rows_of(layout: Layout, result: Record | Failure, options: RowOptions) -> Iterator[list[str]]:
     """A picture's rows of a table."""
     if layout is ROWS:

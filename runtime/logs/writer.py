@@ -2,8 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from queue import LifoQueue
 from typing import Any
 
 from of3.runtime.logs.files import replace_text
@@ -14,9 +16,15 @@ from of3.runtime.logs.names import stem_at
 from of3.runtime.logs.rows import OWN_FILES, RowOptions, file_texts
 from of3.runtime.types import Failure, Record
 
+MOST_AT_ONCE = 16
+TEMPORARY = (".writing.tmp", *(f".writing.{number}.tmp" for number in range(1, MOST_AT_ONCE)))
+
 
 class Writer:
-    """Results -> their per-image files, below `<logs>/openface3/per_image`.  Use as a context manager."""
+    """Results -> their per-image files, below `<logs>/openface3/per_image`.  Use as a context manager.
+
+    From any number of threads: opening files is most of the cost, and the system does it side by side.
+    """
 
     def __init__(
         self,
@@ -32,7 +40,13 @@ class Writer:
         was written can then be synced.  obsolete: of OWN_FILES, those that a picture loses unless it gets them.
         """
         self._root, self._options, self._obsolete = root, options, obsolete
-        self._per_image = Inside(folder / "per_image", temporary)
+        self._all = [
+            Inside(folder / "per_image", temporary and temporary.with_name(f"{temporary.name}.{number}"), name)
+            for number, name in enumerate(TEMPORARY)
+        ]
+        self._idle: LifoQueue[Inside] = LifoQueue()  # so that few are in use, and hold folders
+        for inside in self._all:
+            self._idle.put(inside)
 
     def write(self, result: Record | Failure, item: Item) -> None:
         """A picture that failed has no files, also none from before.
@@ -40,42 +54,52 @@ class Writer:
         Raises OSError; RunError: something else is in the way.
         """
         stem = self._stem(item)
-        if isinstance(result, Failure):
-            self._remove(stem, OWN_FILES)
-            return
-        texts = file_texts(result, self._options)
-        self._remove(stem, [suffix for suffix in self._obsolete if suffix not in texts])
-        for suffix, text in texts.items():
-            self._per_image.write(stem + suffix, text)
+        texts = {} if isinstance(result, Failure) else file_texts(result, self._options)
+        gone = OWN_FILES if isinstance(result, Failure) else self._obsolete
+        with self._inside() as inside:
+            _remove(inside, stem, [suffix for suffix in gone if suffix not in texts])
+            for suffix, text in texts.items():
+                inside.write(stem + suffix, text)
 
     def renew(self, result: Record | Failure, item: Item, before: RowOptions) -> None:
         """Write what differs from what is there; remove what only the options of before asked for."""
         stem = self._stem(item)
-        if isinstance(result, Failure):
-            self._remove(stem, OWN_FILES)
-            return
-        texts = file_texts(result, self._options)
-        self._remove(stem, file_texts(result, before).keys() - texts.keys())
-        for suffix, text in texts.items():
-            if not self._per_image.holds(stem + suffix, text):
-                self._per_image.write(stem + suffix, text)
+        texts = {} if isinstance(result, Failure) else file_texts(result, self._options)
+        gone = OWN_FILES if isinstance(result, Failure) else file_texts(result, before)
+        with self._inside() as inside:
+            _remove(inside, stem, [suffix for suffix in gone if suffix not in texts])
+            for suffix, text in texts.items():
+                if not inside.holds(stem + suffix, text):
+                    inside.write(stem + suffix, text)
 
     def _stem(self, item: Item) -> str:
         return stem_at(os.path.relpath(item.path, self._root), item.stem_index)
 
-    def _remove(self, stem: str, suffixes: Iterable[str]) -> None:
-        for suffix in suffixes:
-            self._per_image.remove(stem + suffix)
+    @contextmanager
+    def _inside(self) -> Iterator[Inside]:
+        """One that nobody else writes with; waits for it."""
+        inside = self._idle.get()
+        try:
+            yield inside
+        finally:
+            self._idle.put(inside)
 
     def sync(self) -> None:
         """Let the files written so far reach the disk."""
-        self._per_image.sync()
+        for inside in self._all:
+            inside.sync()
 
     def __enter__(self) -> "Writer":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._per_image.close()
+        for inside in self._all:
+            inside.close()
+
+
+def _remove(inside: Inside, stem: str, suffixes: Iterable[str]) -> None:
+    for suffix in suffixes:
+        inside.remove(stem + suffix)
 
 
 def obsolete_files(mode: Mode) -> Sequence[str]:

@@ -1,11 +1,13 @@
 """A run of this process: the pictures that have no row yet, analysed, straight into the logs."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from of3.runtime.logs.counts import Counts
+from of3.runtime.logs.entries import Entries
 from of3.runtime.logs.folder import FOLDER, RunLogs
 from of3.runtime.logs.known import Known
 from of3.runtime.logs.made import Session as Made
@@ -61,7 +63,7 @@ def _analyse(
         items = interruption.until(listing.items(logs.done))
         with progress_bar(listing.images) as shown:
             counts = follow(
-                session.write_all(items, run.names.aus, writer, logs.add),
+                _logged(session.write_all(items, run.names.aus, writer, logs.entries), logs),
                 lambda counts: shown(counts, listing.skipped),
             )
         info = replace(info, made=session.made_with())
@@ -72,6 +74,12 @@ def _analyse(
     tell(after(counts, listing.skipped, elapsed_s, folder, session.options.skip_detect))
     interruption.check(GOES_ON)
     info.write(folder, counts, listing.skipped, elapsed_s)
+
+
+def _logged(entries: Iterable[Entries], logs: RunLogs) -> Iterator[Counts]:
+    for some in entries:
+        logs.add(some)
+        yield some.counts
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 from of3.runtime.logs.counts import Counts
-from of3.runtime.types import Failure, Record
 
 LINE_EVERY_S = 30.0  # where stderr is no terminal
 
@@ -41,10 +40,10 @@ def progress_bar(total: int) -> Iterator[Callable[..., None]]:
         yield tell
 
 
-def follow(results: Iterable[Record | Failure], tell: Callable[[Counts], None]) -> Counts:
-    """Draw all results, counted; `tell` is given the counts after each."""
+def follow(parts: Iterable[Counts], tell: Callable[[Counts], None]) -> Counts:
+    """Draw the counts of some pictures after the other; `tell` is given the sum after each."""
     counts = Counts()
-    for result in results:
-        counts.count(result)
+    for part in parts:
+        counts.add(part)
         tell(counts)
     return counts

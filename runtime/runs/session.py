@@ -11,11 +11,12 @@ from of3.engines import host
 from of3.engines.base import BatchRefused, EngineFailed, EngineUnavailable
 from of3.engines.bundle import BundleError
 from of3.engines.workers import WorkerDied
+from of3.runtime.logs.entries import Entries
 from of3.runtime.logs.items import Item
 from of3.runtime.logs.made import OutputNames, Run
 from of3.runtime.logs.writer import Writer
 from of3.runtime.options import Options
-from of3.runtime.pipeline import Pipeline
+from of3.runtime.pipeline import Pipeline, Results
 from of3.runtime.runs.calibrate import Calibration, calibrate, documented, to_document
 from of3.runtime.runs.flags import (
     bundle_of,
@@ -28,7 +29,7 @@ from of3.runtime.runs.flags import (
 from of3.runtime.runs.messages import Message, before
 from of3.runtime.runs.root import Root
 from of3.runtime.runs.runinfo import made_with
-from of3.runtime.types import Failure, Record, RunBroken, RunError
+from of3.runtime.types import Failure, RunBroken, RunError
 
 log = logging.getLogger(__name__)
 
@@ -90,21 +91,25 @@ class Session:
         items: Iterable[Item],
         au_to_index: Mapping[int, int],
         writer: Writer,
-        add: Callable[[Record | Failure, Item], None],
-    ) -> Iterator[Record | Failure]:
-        """Each picture's result, in order, once its own files are written and `add` was given it.
+        entered: Callable[[Results[Item]], Entries],
+    ) -> Iterator[Entries]:
+        """Some pictures' entries at a time, in order, once their own files are written.
 
-        Raises RunBroken: no engine, or a thread, is left to go on; InputLost: no pictures are.
+        entered: makes the entries, on any thread.  Raises RunBroken: no engine, or a thread, is left to go on;
+        InputLost: no pictures are.
         """
         self._before = self.pipeline.batches()
         pictures = ((item, item.path) for item in items)
-        with _or_run_broken():
-            for item, result in self.pipeline.run_keyed(pictures, au_to_index):
+
+        def written(results: Results[Item]) -> Entries:
+            for item, result in results:
                 if isinstance(result, Failure) and result.stage == "read":
                     self._root.check()
                 writer.write(result, item)
-                add(result, item)
-                yield result
+            return entered(results)
+
+        with _or_run_broken():
+            yield from self.pipeline.run_batches(pictures, written, au_to_index)
 
     def messages(self) -> list[Message]:
         """What is to be said before the first picture."""

@@ -12,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from of3.engines.bundle import InputCard
-from of3.runtime.types import Detection, Face, Floats, Image, PictureError, Pixels, Scene
+from of3.runtime.types import (
+    Detection,
+    Face,
+    Floats,
+    Image,
+    PictureError,
+    Pixels,
+    RunningDetection,
+    Scene,
+    Searched,
+)
 from of3.runtime.vision.outputs import MOST_PX, plausible, within
 from of3.runtime.vision.tensor import normalise, planes_of
 
@@ -107,6 +117,12 @@ def nms(boxes_px: Floats, scores: Floats, max_iou: float) -> list[int]:
         iou = overlap / (areas[best] + areas[rest] - overlap)
         order = rest[iou <= max_iou]
     return keep
+
+
+def searched(running: RunningDetection) -> Searched:
+    """Wait for the detector; what it was fed, as large as the picture, is let go."""
+    _, height, width = running.scene.tensor.shape
+    return Searched(running.scene.image, (height, width), running.outputs())
 
 
 def faces(outputs: Mapping[str, Floats], height: int, width: int, factor: float) -> list[Face]:

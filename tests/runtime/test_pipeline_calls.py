@@ -1,5 +1,7 @@
 """What callers of `Pipeline.run` do with it."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -84,3 +86,25 @@ def test_a_call_under_way_ends_when_the_pipeline_is_closed(bundle_folder):
         assert not isinstance(next(results), Failure)
     with pytest.raises(WorkerDied):
         list(results)
+
+
+def test_batches_go_through_a_step_on_threads_and_what_it_raises_comes_in_its_place(pipeline, want):
+    threads, frames = set(), [(number, frame(number)) for number in range(16)]
+
+    def keyed(results):
+        threads.add(threading.current_thread().name)
+        return [(key, values(result)) for key, result in results]
+
+    def broken(results):
+        if any(key >= 12 for key, _ in results):
+            raise OSError("the disk is full")
+        return [key for key, _ in results]
+
+    found = [each for some in pipeline.run_batches(frames, keyed) for each in some]
+    assert [key for key, _ in found] == list(range(16))
+    np.testing.assert_allclose([value for _, value in found], want, atol=1e-5)
+    assert threads and threading.current_thread().name not in threads
+    done: list[int] = []
+    with pytest.raises(OSError, match="the disk is full"):
+        done.extend(key for some in pipeline.run_batches(frames, broken) for key in some)
+    assert done == list(range(len(done))) and 8 <= len(done) <= 12

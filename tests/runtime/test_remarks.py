@@ -5,8 +5,8 @@ from of3.runtime.remarks import IMPLAUSIBLE, LARGE, LARGE_PX, TILTED, remarks_of
 from of3.runtime.types import Face
 
 UPRIGHT = np.array([[-10, -10], [10, -10], [0, 0], [-7, 12], [7, 12]], np.float32)  # y downwards
-AU = np.array([0.0, 1.005, 0.5], np.float32)
-STRAIGHT = {"yaw": 0.1, "pitch": -0.2}
+AU = [0.0, 1.005, 0.5]
+STRAIGHT = [0.1, -0.2]
 
 
 def turned(degrees):
@@ -40,7 +40,7 @@ def test_a_face_that_fills_more_than_the_detector_knows_is_large():
     assert list(remarks_of(face(fed_px=LARGE_PX), STRAIGHT, AU)) == []
 
 
-@pytest.mark.parametrize("gaze", [{"yaw": -76.8, "pitch": 0.0}, {"yaw": 0.0, "pitch": 1.6}])
+@pytest.mark.parametrize("gaze", [[-76.8, 0.0], [0.0, 1.6]])
 def test_eyes_that_look_backwards_are_implausible_with_or_without_a_box(gaze):
     assert list(remarks_of(None, gaze, AU)) == [IMPLAUSIBLE]
     assert list(remarks_of(face(), gaze, AU)) == [IMPLAUSIBLE]
@@ -48,4 +48,4 @@ def test_eyes_that_look_backwards_are_implausible_with_or_without_a_box(gaze):
 
 @pytest.mark.parametrize("au", [-0.02, 1.02])
 def test_an_au_beyond_0_to_1_is_implausible(au):
-    assert list(remarks_of(None, STRAIGHT, np.array([0.5, au], np.float32))) == [IMPLAUSIBLE]
+    assert list(remarks_of(None, STRAIGHT, [0.5, au])) == [IMPLAUSIBLE]

@@ -27,7 +27,7 @@ def open_logs(place: Path, pictures: Path, labels: Labels) -> Iterator[Write]:
         def write(result: Record | Failure) -> None:
             item = Item(result.source, stamp_of(result.source))
             writer.write(result, item)
-            logs.add(result, item)
+            logs.add(logs.entries([(item, result)]))
 
         yield write
         logs.finish()

@@ -103,7 +103,7 @@ def merge_s(root: Path, work: Path, count: int) -> tuple[float, float]:
         for shard in range(plan.shards):
             part = Part(pinned.run)
             for item in plan.items(shard):
-                part.add(replace(record, source=item.path), item)
+                part.add(part.entries([(item, replace(record, source=item.path))]))
             part.publish(plan, whole(plan, shard), made, 0.0, 1.0)
         taken_s = time_s(lambda: merge(plan))
         kept = sum(path.stat().st_size for path in logs.rglob("*") if path.is_file())

@@ -60,7 +60,7 @@ def written(folder: Path, count: int) -> dict[str, float]:
     with RunLogs(folder, RUN, Mode()) as logs:
         for result, item in results(count):
             start_s = time.perf_counter()
-            logs.add(result, item)
+            logs.add(logs.entries([(item, result)]))
             spent_s += time.perf_counter() - start_s
         start_s = time.perf_counter()
         logs.finish()

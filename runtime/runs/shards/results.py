@@ -13,14 +13,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from of3.runtime.logs.coding import storable, values_of
+from of3.runtime.logs.entries import Entries, Results, entries_of
 from of3.runtime.logs.files import replace_text, sync, synced
-from of3.runtime.logs.items import Item
 from of3.runtime.logs.made import Run, Session
 from of3.runtime.logs.opening import is_folder, is_there, make_folder, read_bytes, read_text
-from of3.runtime.logs.store import BATCH, store_in_memory
+from of3.runtime.logs.store import store_in_memory
 from of3.runtime.runs.shards.plan import Plan
-from of3.runtime.types import Failure, Record, RunError
+from of3.runtime.types import RunError
 
 A_FOLDER = 1000  # shards
 PART_BYTES, PICTURE_BYTES = 16 << 20, 64 << 10  # at most; a picture takes some 3 KB with its landmarks
@@ -56,24 +55,20 @@ class Part:
 
     def __init__(self, run: Run):
         self._store = store_in_memory(run)
-        self._pending: list[tuple[Item, Record | Failure]] = []
-        self.pictures = 0
+        self._rows, self.pictures = run.rows, 0
 
-    def add(self, result: Record | Failure, item: Item) -> None:
-        self._pending.append((item, storable(result)))
-        self.pictures += 1
-        if len(self._pending) >= BATCH:
-            self._flush()
+    def entries(self, results: Results) -> Entries:
+        """What is to be added of results; on any thread."""
+        return entries_of(results, self._rows, ())
 
-    def _flush(self) -> None:
-        self._store.add(self._store.last_run, *values_of(self._pending))
-        self._pending.clear()
+    def add(self, entries: Entries) -> None:
+        self._store.add(self._store.last_run, entries.pictures, entries.faces)
+        self.pictures += len(entries.pictures)
 
     def publish(
         self, plan: Plan, task: Task, made: Mapping[str, Any], started_s: float, ended_s: float
     ) -> None:
         """Written, synced, put in its place; one that is there stays as it is.  Raises OSError."""
-        self._flush()
         self._store.put_session(self._store.last_run, Session(made, started_s, ended_s))
         content, done = self._store.content(), done_path(plan, task)
         digest = hashlib.sha256(content).hexdigest()

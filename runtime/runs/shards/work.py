@@ -19,7 +19,7 @@ from of3.runtime.runs.session import Session
 from of3.runtime.runs.shards.plan import Pinned, Plan
 from of3.runtime.runs.shards.pool import WorkerReady
 from of3.runtime.runs.shards.results import Part, Task, left
-from of3.runtime.types import Failure, Record
+from of3.runtime.types import Failure
 
 Until = Callable[[Iterable[Item]], Iterator[Item]]  # the items until the work is to end early
 
@@ -63,8 +63,8 @@ class ShardSession:
         """What is to be said of it."""
         return WorkerReady(self.session.messages(), self.session.made_with())
 
-    def run_task(self, task: Task, until: Until = iter) -> Iterator[Record | Failure]:
-        """Do a task: give its results as they come, and at the end write what was done as its part.
+    def run_task(self, task: Task, until: Until = iter) -> Iterator[Counts]:
+        """Do a task: count its results as they come, and at the end write what was done as its part.
 
         Nothing is done where it is done already, less than all where `until` ended early.  Raises RunError
         (RunBroken where no engine is left) and OSError.
@@ -74,7 +74,9 @@ class ShardSession:
         started_s, part = time.time(), Part(self._run)
         items = self.plan.items(task.shard)[task.first : task.last]
         with writer_of(self.plan, self._run) as writer:
-            yield from self.session.write_all(until(items), self.au_to_index, writer, part.add)
+            for entries in self.session.write_all(until(items), self.au_to_index, writer, part.entries):
+                part.add(entries)
+                yield entries.counts
             writer.sync()
         if part.pictures:
             done = Task(task.shard, task.first, task.first + part.pictures)
@@ -97,10 +99,10 @@ def fail_picture(plan: Plan, task: Task, reason: str, made: Mapping[str, Any]) -
     (item,) = plan.items(task.shard)[task.first : task.last]
     pinned = plan.pinned()
     assert pinned is not None
-    failure, counts, part = Failure(item.path, "worker", reason), Counts(), Part(pinned.run)
-    counts.count(failure)
+    failure, part = Failure(item.path, "worker", reason), Part(pinned.run)
+    entries = part.entries([(item, failure)])
     with writer_of(plan, pinned.run) as writer:
         writer.write(failure, item)
-    part.add(failure, item)
+    part.add(entries)
     part.publish(plan, task, made, time.time(), time.time())
-    return counts
+    return entries.counts

@@ -74,7 +74,7 @@ def write_logs(folder, names, mode=Mode(), seed=0, every=1, run=RUN, finish=True
     folder.mkdir(exist_ok=True)
     with RunLogs(folder, replace(run, rows=replace(run.rows, **options)), mode) as logs:
         for number, name in enumerate(names, 1):
-            logs.add(*made_up(name, seed))
+            logs.add(logs.entries([made_up(name, seed)[::-1]]))
             if number % every == 0:
                 logs.commit()
         if finish:

@@ -255,17 +255,17 @@ def test_a_link_is_refused(tmp_path, fill, names, name):
 
 def test_rows_come_once_a_second(tmp_path, as_made, result, monkeypatch):
     with RunLogs(tmp_path, as_made, Mode()) as logs:
-        logs.add(*result("a"))
+        logs.add(logs.entries([result("a")[::-1]]))
         assert paths(tmp_path) == []
         monkeypatch.setattr(folders, "COMMIT_EVERY_S", 0.0)
-        logs.add(*result("b"))
+        logs.add(logs.entries([result("b")[::-1]]))
         assert paths(tmp_path) == ["in/a", "in/b"]
 
 
 def test_what_is_known_when_a_run_breaks_is_kept(tmp_path, as_made, result):
     def broken():
         with RunLogs(tmp_path, as_made, Mode()) as logs:
-            logs.add(*result("a"))
+            logs.add(logs.entries([result("a")[::-1]]))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -278,6 +278,6 @@ def test_a_reason_that_is_no_text_is_one_line(tmp_path, as_made, result):
         each for each in map(result, map(str, range(99))) if type(each[0]).__name__ == "Failure"
     )
     with RunLogs(tmp_path, as_made, Mode()) as logs:
-        logs.add(replace(failure, reason="half \ud800 of a pair"), item)
+        logs.add(logs.entries([(item, replace(failure, reason="half \ud800 of a pair"))]))
         logs.finish()
     assert rows(tmp_path, "errors.tsv")[0]["reason"] == "half \\ud800 of a pair"

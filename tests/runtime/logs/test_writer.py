@@ -111,7 +111,7 @@ def write(folder, result, options):
     names = OutputNames(("neutral", "happy", "sad"), ("yaw", "pitch"), dict.fromkeys(AUS, 0))
     with RunLogs(folder, Run({}, options, "in", names, {}), Mode()) as logs:
         Writer(folder, "in", options).write(result, item)
-        logs.add(result, item)
+        logs.add(logs.entries([(item, result)]))
         logs.finish()
 
 
