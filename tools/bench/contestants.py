@@ -21,7 +21,7 @@ from of3.runtime.settings import Settings
 from of3.runtime.stream import delayed
 from of3.runtime.types import Failure, Floats, Pixels, Record, Sample, Source
 from of3.runtime.vision.images import read_image
-from of3.runtime.vision.multitask import record_of
+from of3.runtime.vision.multitask import numbers_of, record_of
 from of3.runtime.vision.resample import resample
 from of3.runtime.vision.tensor import normalise
 from tools.bench.logs import open_logs
@@ -75,22 +75,22 @@ def raw_engine(case: Case, parallel_runs: int) -> Step:
     # Batches of 8 are the multitask network's best on all cores, 4 on one; the others do best with 1.
     rows = 8 if parallel_runs == 1 and models == [MULTITASK] else 0
     networks = Networks(case.bundle, replace(case.settings, parallel_runs=parallel_runs, batch=rows))
-    ready = [(model, tensors_for(case, model, networks.rows(model))) for model in models]
+    ready = [(model, noise_for(case, model, networks.rows(model))) for model in models]
     in_flight = parallel_runs + 2 if parallel_runs > 1 else 1
 
     def started() -> Iterator[Wait]:
-        for model, tensors in ready:
-            for _ in range(len(case.paths) // len(tensors)):
-                yield networks.start(model, tensors)
+        for model, batch in ready:
+            for _ in range(len(case.paths) // len(batch)):
+                yield networks.start(model, batch)
 
     return lambda: [wait() for wait in delayed(started(), lambda: in_flight)]
 
 
-def tensors_for(case: Case, model: str, rows: int) -> list[Floats]:
-    """Noise as a model is fed it, the detector at 1280x720."""
+def noise_for(case: Case, model: str, rows: int) -> Floats:
+    """A batch as a model is fed it, the detector at 1280x720."""
     sides = zip(case.bundle.model(model).input.shape, (rows, 3, 720, 1280), strict=True)
     shape = [side if isinstance(side, int) else asked for side, asked in sides]
-    return list(np.random.default_rng(0).standard_normal(shape, np.float32))
+    return np.random.default_rng(0).standard_normal(shape, np.float32)
 
 
 def resampling(case: Case) -> Step:
@@ -108,7 +108,7 @@ def latency(case: Case) -> Step:
 def raw_latency(case: Case) -> Step:
     """The multitask network alone, one ready picture at a time."""
     engine = OrtEngine(case.bundle, MULTITASK, "cpu", "fp32", CpuThreads(cores(), spin=True))
-    batch = np.stack(tensors_for(case, MULTITASK, 1))
+    batch = noise_for(case, MULTITASK, 1)
     return lambda: [engine.run(batch) for _ in case.paths]
 
 
@@ -132,7 +132,7 @@ def users_script(case: Case, threads: int) -> Step:
         pixels = read_image(Source(path, path)).pixels
         emotion, gaze, au = (part.numpy() for part in module(to_input(model, pixels, (224, 224))[None]))
         outputs = {"emotion_logits": emotion, "gaze_rad": gaze, "au": au}
-        return record_of(Sample(path, "", emotion, None, None), outputs, {}, 0, labels, aus)
+        return record_of(Sample(path, "", emotion, None, None), numbers_of(outputs), {}, 0, labels, aus)
 
     return logged(case, lambda: map(analysed, case.paths))
 

@@ -44,7 +44,7 @@ def figures(root: Path, work: Path, oracle: str | None, is_quick: bool) -> Itera
         yield size("upstream's requirements", oracle, "openface-test")
     if not is_quick:
         yield from folders(root, work)
-        many = str(linked(work, 200_000))
+        many = str(linked(work / "aligned_224", 200_000))
         yield Figure("200 000 files: scan, sort, first decode", code_s(FIRST_DECODE, many), "s", 3.0)
         yield processes(root, work)
         yield from peak_share(root)
@@ -84,7 +84,7 @@ def size(name: str, python: str, package: str) -> Figure:
 
 def folders(root: Path, work: Path) -> Iterator[Figure]:
     """1 000 and 10 000 pictures in turn."""
-    small, large = linked(work, 1000), linked(work, 10_000)
+    small, large = (linked(work / "aligned_224", count) for count in (1000, 10_000))
     rounds = [(run_info(small, root), run_info(large, root)) for _ in range(REPEATS)]
     at_small, at_large = (
         statistics.median(run["peak_mb"] for run in runs) for runs in zip(*rounds, strict=True)

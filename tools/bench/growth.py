@@ -2,7 +2,7 @@
 
 import statistics
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -63,7 +63,10 @@ def network_ms(
 
 def by_images(root: Path, work: Path) -> Curve:
     """Whole runs of the command, less the start of the process."""
-    rounds = [{count: run_info(linked(work, count), root)["elapsed_s"] for count in IMAGES} for _ in range(3)]
+    rounds = [
+        {count: run_info(linked(work / "aligned_224", count), root)["elapsed_s"] for count in IMAGES}
+        for _ in range(3)
+    ]
     limit = "the multitask network; nothing is kept of a picture"
     points = {float(count): 1e3 * statistics.median(each[count] for each in rounds) for count in IMAGES}
     return Curve("images", "a run, ms", limit, points)
@@ -134,14 +137,14 @@ def by_threads(bundle: Bundle) -> Iterator[Curve]:
     name = "the multitask network, threads in one run, ms a face"
     yield Curve("threads", name, "the wait after each node", points)
     sides = {count: Networks(bundle, Settings(parallel_runs=count)) for count in counts}
-    steps = {count: partial(stream, networks, list(batch)) for count, networks in sides.items()}
+    steps = {count: partial(stream, networks, batch) for count, networks in sides.items()}
     points = {count: each / 64 for count, each in interleaved_ms(steps).items()}
     name = "the multitask network, runs side by side (1: one run on all cores), ms a face"
     yield Curve("threads", name, "the cores", points)
 
 
-def stream(networks: Networks, tensors: Sequence[Floats]) -> None:
-    """16 batches."""
-    running = (networks.start(MULTITASK, tensors) for _ in range(16))
+def stream(networks: Networks, batch: Floats) -> None:
+    """16 times."""
+    running = (networks.start(MULTITASK, batch) for _ in range(16))
     for wait in delayed(running, partial(networks.max_in_flight, MULTITASK)):
         wait()

@@ -6,11 +6,23 @@ from pathlib import Path
 
 from of3.engines.host import cores
 from of3.engines.machine import packages
+from tools.bench.records import Figure
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Markdown."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
+
+
+def targets(figures: Iterable[Figure]) -> str:
+    """Figures beside what was wanted."""
+    return table(("figure", "measured", "target", ""), map(goal_cells, figures))
+
+
+def goal_cells(goal: Figure) -> Sequence[str]:
+    sign = ">=" if goal.is_at_least else "<="
+    word = "reached" if goal.is_reached else "**missed**"
+    return goal.name, f"{goal.value:.3g} {goal.unit}", f"{sign} {goal.limit:g} {goal.unit}", word
 
 
 def versions() -> str:

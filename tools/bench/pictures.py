@@ -42,10 +42,10 @@ def scenes(root: Path, count: int) -> Iterator[Pixels]:
         yield scene
 
 
-def linked(work: Path, count: int) -> Path:
-    """A folder of `count` names of the aligned pictures."""
-    sources = sorted((work / "aligned_224").iterdir())
-    folder = work / f"n{count}"
+def linked(pictures: Path, count: int) -> Path:
+    """A folder of `count` names of a folder's pictures, beside it."""
+    sources = sorted(pictures.iterdir())
+    folder = pictures.with_name(f"{pictures.name}_{count}")
     if not folder.exists():
         folder.mkdir()
         for number in range(count):

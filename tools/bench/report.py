@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure as Drawing
 
-from tools.bench.page import table
+from tools.bench.page import table, targets
 from tools.bench.records import Curve, Figure, Measured
 
 UPSTREAM = "upstream classes"
@@ -39,7 +39,7 @@ def report(
         f"{machine}; {datetime.now(UTC):%Y-%m-%d}; **stand-in weights**. Made by `python -m tools.bench`: "
         f"medians of interleaved rounds, one contestant at a time in a process of its own.{note}",
         "## Targets",
-        table(("figure", "measured", "target", ""), map(goal_cells, goals)),
+        targets(goals),
         f"![images a second]({chart.name})",
         "## Images a second",
         rate_table(measured),
@@ -68,12 +68,6 @@ def races(by_case: Mapping[str, Measured]) -> Iterator[Figure]:
             yield Figure(f"{case}: project / upstream classes", ratio, "x", limit, True)
     slower = 1 / small.ratio("latency", "raw latency")
     yield Figure("batch 1, array in, record out: project's time / raw engine's", slower, "x", 1.15)
-
-
-def goal_cells(goal: Figure) -> Sequence[str]:
-    sign = ">=" if goal.is_at_least else "<="
-    word = "reached" if goal.is_reached else "**missed**"
-    return goal.name, f"{goal.value:.3g} {goal.unit}", f"{sign} {goal.limit:g} {goal.unit}", word
 
 
 def growth_cells(curve: Curve) -> Sequence[str]:

@@ -97,8 +97,7 @@ def replaced(plan, shard, change_run=lambda run: run, change_items=lambda items:
         found = change_items([(result, item) for item, result in part.results(1)])
     done_path(plan, task).unlink()
     again = Part(run)
-    for result, item in found:
-        again.add(result, item)
+    again.add(again.entries([(item, result) for result, item in found]))
     again.publish(plan, task, made(session.made), session.started_s, session.ended_s)
 
 

@@ -36,8 +36,7 @@ def results_of(task, name=""):
 
 def publish(plan, task, name="", by="a"):
     part = Part(RUN)
-    for result, item in results_of(task, name):
-        part.add(result, item)
+    part.add(part.entries([(item, result) for result, item in results_of(task, name)]))
     part.publish(plan, task, {"by": by}, 1.0, 2.0)
 
 
