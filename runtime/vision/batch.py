@@ -69,5 +69,5 @@ def batch_of(items: Sequence[tuple[K, Sample | Failure]], card: InputCard | None
     patches = np.empty((len(samples), 3, SIDE_PX, SIDE_PX), np.float32)
     for row, sample in enumerate(samples):
         if sample.patch is not None:
-            patches[row] = patch_tensor(sample.patch, card)
+            patch_tensor(sample.patch, card, patches[row])
     return Batch(items, faces, patches)

@@ -24,7 +24,7 @@ from of3.runtime.types import (
     Searched,
 )
 from of3.runtime.vision.outputs import MOST_PX, plausible, within
-from of3.runtime.vision.tensor import normalise, planes_of
+from of3.runtime.vision.tensor import bgr, normalise, planes_of
 
 STRIDES_PX = (8, 16, 32)
 PRIOR_SIDES_PX = ((16, 32), (64, 128), (256, 512))
@@ -44,22 +44,20 @@ def scene(image: Image, card: InputCard, factor: float) -> Scene:
             f"too large: {width}x{height} pixels at detector_resize {factor:g}, "
             f"want at most {MAX_FED_PIXELS} to look for a face: pass a smaller --detector_resize"
         )
-    planes = planes_of(image.pixels) if factor == 1.0 else _resized(image.pixels, factor)
-    return Scene(image, normalise(planes, card))
-
-
-def _resized(pixels: Pixels, factor: float) -> Floats:
-    """(H,W,3) -> planes (3,h,w); one colour at a time, so that no more than one is there in full as floats."""
-    height, width = pixels.shape[:2]
     if round(min(height, width) * factor) < 1:
         raise PictureError(f"detector_resize {factor:g} leaves nothing of {width}x{height} pixels")
+    tensor = np.empty((3, round(height * factor), round(width * factor)), np.float32)
+    fill = planes_of if factor == 1.0 else partial(_resize, factor=factor)
+    fill(image.pixels, bgr(tensor, card))
+    normalise(tensor, card)
+    return Scene(image, tensor)
+
+
+def _resize(pixels: Pixels, out: Floats, factor: float) -> None:
+    """(H,W,3) -> planes (3,h,w); one colour at a time, so that no more than one is there in full as floats."""
     resized = partial(cv2.resize, dsize=None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
-    first = resized(pixels[..., 0].astype(np.float32))
-    planes = np.empty((3, *first.shape), np.float32)
-    planes[0] = first
-    for channel in (1, 2):
-        planes[channel] = resized(pixels[..., channel].astype(np.float32))
-    return planes
+    for channel, plane in enumerate(out):
+        plane[...] = resized(pixels[..., channel].astype(np.float32))
 
 
 def priors(height: int, width: int) -> Floats:

@@ -1,120 +1,94 @@
 """Bilinear resampling with antialiasing, equal to torch's `interpolate(..., antialias=True)` on float32.
 
-The filter is a triangle as wide as the step between output pixels (ATen/native/cpu/UpSampleKernel.cpp); plain
-`cv2.INTER_LINEAR` and `INTER_AREA` are other filters when shrinking (134 and 50 grey levels off at most).
-Eight neighbouring output rows read about 8/scale neighbouring input rows, so each such block is one small
-dense product; columns likewise.
+Plain `cv2.INTER_LINEAR` and `INTER_AREA` are other filters when shrinking (134 and 50 grey levels off at most).
 
-Memory does not depend on the shape: a picture wider than LONG is shortened along its rows first, which is the
-order of torch itself and differs from the other by rounding; its filter is made one output pixel at a time.
+The longer axis is filtered first, then the result is transposed and filtered along the other: products on
+whole rows are what BLAS does well without a copy of its own.  torch's order is always columns first, which
+differs by rounding.
+
+Memory is the shorter side's, 5 KB a pixel of it, and that of a part of the picture of about 1 MB.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator
 
+import cv2
 import numpy as np
 
 from of3.runtime.types import Floats, Pixels
-from of3.runtime.vision.tensor import planes_of
+from of3.runtime.vision.bands import Band, bands, margins
+from of3.runtime.vision.scratch import SHELF, Scratch
+from of3.runtime.vision.tensor import planes_of, split
 
-BLOCK = 8
-LONG = 16_384  # what a camera gives is shorter; filters of longer sides are made as they are used
-KEPT = 4096  # filters up to this length are kept: 160 KB at most
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Band:
-    """`taps` (r, hi-lo): output rows [first, first+r) from input rows [lo, hi)."""
-
-    first: int
-    lo: int
-    hi: int
-    taps: Floats
+PART_PIXELS = 1 << 18  # of a plane, 3 MB in all as floats: larger ones leave the cache
+PAD = 16  # rows of 224 * 3 floats and these do not all begin in the same sets of the cache
 
 
-def resample(pixels: Pixels, side: int) -> Floats:
-    """(H,W,3) uint8 -> (3,side,side) float32 on 0..255, planar, channels in the order they came."""
-    height, width = pixels.shape[:2]
-    if height == side and width == side:
-        return planes_of(pixels)
-    if width > LONG:
-        return _rows(_narrowed(pixels, side), side)
-    return _columns(_rows(pixels, side), side)
+def resample(pixels: Pixels, out: Floats) -> None:
+    """(H,W,3) uint8 -> out (3,side,side) float32 on 0..255, planar, channels in the order they came.
 
-
-def _narrowed(pixels: Pixels, side: int) -> Floats:
-    """(H,W,3) uint8 -> (H,side,3)."""
-    out = np.empty((len(pixels), side, 3), np.float32)
-    for band in bands(pixels.shape[1], side):
-        seen = pixels[:, band.lo : band.hi].astype(np.float32)
-        out[:, band.first : band.first + len(band.taps)] = band.taps @ seen
-    return out
-
-
-def _rows(pixels: Pixels | Floats, side: int) -> Floats:
-    """(H,W,3) -> planar (3,side,W)."""
-    height, width = pixels.shape[:2]
-    planes = np.empty((3, side, width), np.float32)
-    flat = pixels.reshape(height, width * 3)
-    for band in bands(height, side):
-        rows = band.taps @ flat[band.lo : band.hi].astype(np.float32)
-        planes[:, band.first : band.first + len(rows)] = rows.reshape(-1, width, 3).transpose(2, 0, 1)
-    return planes
-
-
-def _columns(planes: Floats, side: int) -> Floats:
-    """(3,side,W) -> (3,side,side)."""
-    out = np.empty((3, side, side), np.float32)
-    flat, flat_out = planes.reshape(3 * side, -1), out.reshape(3 * side, side)
-    for band in bands(planes.shape[2], side):
-        flat_out[:, band.first : band.first + len(band.taps)] = flat[:, band.lo : band.hi] @ band.taps.T
-    return out
-
-
-def bands(length: int, side: int) -> Iterable[Band]:
-    """The filter from `length` pixels to `side`, cut into blocks of eight output pixels; one by one if LONG."""
-    return _kept(length, side) if length <= KEPT else _made(length, side)
-
-
-@lru_cache(maxsize=256)  # face crops come in many sizes; an entry is 4-40 KB
-def _kept(length: int, side: int) -> tuple[Band, ...]:
-    return tuple(_made(length, side))
-
-
-def _made(length: int, side: int) -> Iterator[Band]:
-    block = BLOCK if length <= LONG else 1
-    for first in range(0, side, block):
-        low, weights = taps(length, side, slice(first, min(first + block, side)))
-        yield _band(first, low, weights, length)
-
-
-def _band(first: int, low: np.ndarray, weights: Floats, length: int) -> Band:
-    """low, weights: of its output pixels."""
-    lo = int(low.min())
-    hi = min(int(low.max()) + weights.shape[1], length)
-    block = np.zeros((len(low), hi - lo + weights.shape[1]), np.float32)
-    for row, (start, weight) in enumerate(zip(low, weights, strict=True)):
-        block[row, start - lo : start - lo + len(weight)] = weight
-    return Band(first, lo, hi, np.ascontiguousarray(block[:, : hi - lo]))
-
-
-def taps(length: int, side: int, rows: slice) -> tuple[np.ndarray, Floats]:
-    """First input pixel (R,) and weights (R,K) of some output pixels, zero past the last; K is that of all.
-
-    Single precision in ATen's order of operations: with float64 the result is 2.5e-3 grey levels off.
+    out: each of its planes is contiguous.
     """
-    scale = np.float32(length) / np.float32(side)
-    support = np.float32(max(float(scale), 1.0))
-    inverse = np.float32(1.0) / support
-    centre = (np.float64(scale) * (np.arange(side) + 0.5)).astype(np.float32)
-    low = np.maximum((centre - support + 0.5).astype(np.int64), 0)
-    high = np.minimum((centre + support + 0.5).astype(np.int64), length)
-    offset = np.arange(int((high - low).max()))
-    centre, low, high = centre[rows], low[rows], high[rows]
-    pixel = (offset + low[:, None]).astype(np.float32)
-    distance = ((pixel - centre[:, None]).astype(np.float64) + 0.5) * inverse
-    weights = np.maximum(np.float32(1.0) - np.abs(distance.astype(np.float32)), np.float32(0.0))
-    weights[offset >= (high - low)[:, None]] = 0.0
-    total = np.cumsum(weights, axis=1, dtype=np.float32)[:, -1:]  # sequential, as ATen adds
-    return low, (weights / total).astype(np.float32, copy=False)
+    height, width = pixels.shape[:2]
+    side = out.shape[1]
+    if height == width == side:
+        planes_of(pixels, out)
+        return
+    with SHELF.lent() as scratch:
+        done = _second(_first(pixels, side, scratch), scratch).transpose(1, 0, 2)
+        if width > height:
+            np.copyto(out, done)
+            return
+        for plane, crossed in zip(out, done, strict=True):
+            cv2.transpose(crossed, plane)
+
+
+def _first(pixels: Pixels, side: int, scratch: Scratch) -> Floats:
+    """(H,W,3) -> (3,side,min(H,W)): along the longer axis."""
+    short, long = sorted(pixels.shape[:2])
+    out = scratch.floats("first", 3, side, short)
+    for band in bands(long, side):
+        for part in _parts(short, band.hi - band.lo):
+            band.apply(_rows(pixels, band, part, scratch), 0, out[..., part])
+    return out
+
+
+def _parts(width: int, height: int) -> Iterator[slice]:
+    """Equal parts of `width` columns that fit."""
+    count = -(-width * height // PART_PIXELS)
+    size = -(-width // count)
+    return (slice(left, min(left + size, width)) for left in range(0, width, size))
+
+
+def _rows(pixels: Pixels, band: Band, part: slice, scratch: Scratch) -> Floats:
+    """What a band reads, (3,hi-lo,part): part of the shorter axis, 0 outside the picture."""
+    inside = slice(max(band.lo, 0), min(band.hi, max(pixels.shape[:2])))
+    rows = scratch.floats("rows", 3, band.hi - band.lo, part.stop - part.start)
+    rows[:, : inside.start - band.lo] = 0
+    rows[:, inside.stop - band.lo :] = 0
+    seen = _seen(pixels, inside, part, scratch)
+    split(seen, rows[:, inside.start - band.lo : inside.stop - band.lo], scratch)
+    return rows
+
+
+def _seen(pixels: Pixels, along: slice, across: slice, scratch: Scratch) -> Pixels:
+    """A part of the picture with its longer axis first."""
+    height, width = pixels.shape[:2]
+    if height >= width:
+        return pixels[along, across]
+    turned = scratch.pixels("turned", along.stop - along.start, across.stop - across.start, 3)
+    cv2.transpose(pixels[across, along], turned)
+    return turned
+
+
+def _second(planes: Floats, scratch: Scratch) -> Floats:
+    """(3,side,W) -> (side,3,side): from W to the leading axis."""
+    _, side, width = planes.shape
+    before, after = margins(width, side)
+    crossed = scratch.floats("crossed", 1, before + width + after, 3 * side + PAD)
+    crossed[0, :before] = 0
+    crossed[0, before + width :] = 0
+    cv2.transpose(planes.reshape(3 * side, width), crossed[0, before : before + width, : 3 * side])
+    out = scratch.floats("second", 1, side, 3 * side)
+    for band in bands(width, side):
+        band.apply(crossed, before + band.lo, out)
+    return out.reshape(side, 3, side)

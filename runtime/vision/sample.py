@@ -7,7 +7,7 @@ from of3.runtime.types import Detection, Floats, Patch, Pixels, Sample
 from of3.runtime.vision.crop import crop
 from of3.runtime.vision.landmarks import align, box_of
 from of3.runtime.vision.resample import resample
-from of3.runtime.vision.tensor import normalise, planes_of
+from of3.runtime.vision.tensor import bgr, normalise, planes_of
 
 CROP_PX = 224
 
@@ -26,10 +26,12 @@ def sample_of(detection: Detection, card: InputCard, is_cropped: bool, has_patch
 
 
 def face_tensor(pixels: Pixels, card: InputCard, out: Floats) -> None:
-    """(H,W,3) -> (3,224,224) as the card asks, into `out`."""
-    out[...] = normalise(resample(pixels, CROP_PX), card)
+    """(H,W,3) -> out (3,224,224) as the card asks."""
+    resample(pixels, bgr(out, card))
+    normalise(out, card)
 
 
-def patch_tensor(patch: Patch, card: InputCard) -> Floats:
-    """(256,256,3) -> (3,256,256) as the card asks."""
-    return normalise(planes_of(patch.pixels), card)
+def patch_tensor(patch: Patch, card: InputCard, out: Floats) -> None:
+    """(256,256,3) -> out (3,256,256) as the card asks."""
+    planes_of(patch.pixels, bgr(out, card))
+    normalise(out, card)

@@ -78,7 +78,8 @@ def by_side(bundle: Bundle) -> Iterator[Curve]:
     decoded = {side: decode(content).pixels for side, content in encoded.items()}
     decoding = interleaved_ms({side: partial(decode, encoded[side]) for side in SIDES_PX})
     yield Curve("side, px", "decoding a JPEG, ms", "its pixels", decoding)
-    resampling = interleaved_ms({side: partial(resample, decoded[side], 224) for side in SIDES_PX})
+    out = np.empty((3, 224, 224), np.float32)
+    resampling = interleaved_ms({side: partial(resample, decoded[side], out) for side in SIDES_PX})
     yield Curve("side, px", "resampling, ms", "its pixels, of which each is read once", resampling)
     with tempfile.TemporaryDirectory() as folder, Pipeline(bundle, Settings()) as pipeline:
         steps: dict[float, Step] = {}
