@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from of3.runtime.types import Floats, Pixels
 
-MOST_BYTES = 16 << 20  # resampling 2048x2048 px takes 15 MB
+MOST_BYTES = 32 << 20  # resampling 12 megapixels takes 18 MB
 
 
 class Scratch:
@@ -26,6 +26,12 @@ class Scratch:
     def pixels(self, name: str, *shape: int) -> Pixels:
         """As uint8; holds anything."""
         return np.ndarray(shape, np.uint8, self._at_least(name, prod(shape)))
+
+    def copied(self, name: str, pixels: Pixels) -> Pixels:
+        """Their copy, contiguous."""
+        copy = self.pixels(name, *pixels.shape)
+        copy[...] = pixels
+        return copy
 
     def floats(self, name: str, *shape: int) -> Floats:
         """As float32; holds anything."""

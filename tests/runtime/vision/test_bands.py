@@ -43,14 +43,12 @@ def test_strides_stray_by_few_pixels(length):
     assert max(band.taps.shape[3] for band in bands(length, 224)) <= narrowest + 6
 
 
-@pytest.mark.parametrize("planes", [1, 3])
-def test_a_band_filters_rows_wherever_they_begin(planes):
-    rng = np.random.default_rng(0)
+def test_a_band_filters_rows_wherever_they_begin():
     before, after = margins(97, 224)
-    rows = np.zeros((planes, 5 + before + 97 + after, 12), np.float32)
-    rows[:, 5 + before : 5 + before + 97] = rng.random((planes, 97, 12), np.float32)
-    out = np.full((planes, 224, 9), np.nan, np.float32)
+    rows = np.zeros((5 + before + 97 + after, 12), np.float32)
+    rows[5 + before : 5 + before + 97] = np.random.default_rng(0).random((97, 12), np.float32)
+    out = np.full((224, 9), np.nan, np.float32)
     for band in bands(97, 224):
-        band.apply(rows, 5 + before + band.lo, out)
-    want = dense(97, 224)[0] @ rows[:, 5 + before : 5 + before + 97, :9]
+        band.apply(rows, 5 + before + band.lo, out[band.first : band.first + band.size])
+    want = dense(97, 224)[0] @ rows[5 + before : 5 + before + 97, :9]
     np.testing.assert_allclose(out, want, atol=1e-6)
