@@ -1,7 +1,6 @@
 """A picture's own files, and what stands beside the tables."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from of3.runtime.logs.files import replace_text
 from of3.runtime.logs.folder import Mode
 from of3.runtime.logs.inside import Inside
-from of3.runtime.logs.items import Item
+from of3.runtime.logs.items import Item, beginning_of
 from of3.runtime.logs.names import stem_at
 from of3.runtime.logs.rows import OWN_FILES, RowOptions, file_texts
 from of3.runtime.types import Failure, Record
@@ -39,7 +38,7 @@ class Writer:
         temporary: where files are written before they are put in place, where several writers are at work; what
         was written can then be synced.  obsolete: of OWN_FILES, those that a picture loses unless it gets them.
         """
-        self._root, self._options, self._obsolete = root, options, obsolete
+        self._beginning, self._options, self._obsolete = beginning_of(root), options, obsolete
         self._all = [
             Inside(folder / "per_image", temporary and temporary.with_name(f"{temporary.name}.{number}"), name)
             for number, name in enumerate(TEMPORARY)
@@ -73,7 +72,7 @@ class Writer:
                     inside.write(stem + suffix, text)
 
     def _stem(self, item: Item) -> str:
-        return stem_at(os.path.relpath(item.path, self._root), item.stem_index)
+        return stem_at(item.path.removeprefix(self._beginning), item.stem_index)
 
     @contextmanager
     def _inside(self) -> Iterator[Inside]:
