@@ -65,6 +65,18 @@ def test_batch_and_workers_change_nothing(bundle_folder, pictures, batch, worker
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-5)
 
 
+def test_slices_made_ready_side_by_side_are_one_batch(bundle_folder, pictures):
+    """Where networks are driven from one thread, as on a GPU; a bad picture among them."""
+    mixed = [*pictures, "none.png", *pictures]
+    with Pipeline.open(bundle_folder, Settings(parallel_runs=1, batch=1)) as pipeline:
+        want = [values(record) for record in pipeline.run(mixed) if isinstance(record, Record)]
+    with Pipeline.open(bundle_folder, Settings(parallel_runs=1, batch=20, workers=3)) as pipeline:
+        got = [values(record) for record in pipeline.run(mixed) if isinstance(record, Record)]
+        assert sum(pipeline.batches()["multitask"].values()) == -(-len(mixed) // 20)
+    assert len(got) == 2 * len(pictures) > 20
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5)
+
+
 def test_a_bad_picture_costs_its_own_place_only(bundle_folder, pictures, tmp_path):
     (tmp_path / "bad.jpg").write_text("no picture")
     mixed = [pictures[0], tmp_path / "bad.jpg", pictures[1], tmp_path / "none.png", np.zeros((4, 4), np.uint8)]
