@@ -80,9 +80,10 @@ class Networks:
 
     def run(self, batch: Batch[K]) -> Analysed[K]:
         """Faces through the multitask network, on this thread."""
-        engine, faces = self.engines[MULTITASK], batch.faces
+        engine, faces, rows = self.engines[MULTITASK], batch.faces, self.rows(MULTITASK)
         with self._turns:
-            return Analysed(batch.items, engine.run(faces) if len(faces) else {}, {})
+            parts = [engine.run(faces[first : first + rows]) for first in range(0, len(faces), rows)]
+        return Analysed(batch.items, _joined(parts) if parts else {}, {})
 
     def check(self) -> None:
         """Raise WorkerDied when a thread that runs them has ended."""

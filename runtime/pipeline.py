@@ -143,8 +143,9 @@ class Pipeline:
             return Batch(items, blank.faces[:row], NO_PATCHES)
 
         rows = self.networks.rows(MULTITASK)
-        size = rows if self._is_in_one_go else SLICE
-        return (partial(filled, blank) for blank in blanks(sources, rows, size))
+        size = max(rows, SLICE) if self._is_in_one_go else SLICE
+        batch = size if self._is_in_one_go else rows
+        return (partial(filled, blank) for blank in blanks(sources, batch, size))
 
     def _found(self, sources: Iterable[tuple[K, Source | Failure]]) -> Iterator[Make[K]]:
         """The face of every picture, whose pixels are there until its crop is made.
