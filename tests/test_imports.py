@@ -16,7 +16,8 @@ FLOORS = {
     "vision": "engines records",
     "logs": "records",
     "pipeline": "engines records vision",
-    "runs": "engines records vision logs pipeline",
+    "sources": "records vision",
+    "runs": "engines records vision logs pipeline sources",
     "commands": "engines records vision logs pipeline runs",
     "export": "engines records vision runs commands",
     "tools": "engines records vision logs pipeline runs commands export",
@@ -83,11 +84,15 @@ def sources(folder):
 def imported(path):
     """Top-level names of what a module imports."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0 and node.module, f"{path}: relative import"
-            yield node.module.split(".")[0]
+        yield from imported_by(node)
+
+
+def imported_by(node):
+    if isinstance(node, ast.Import):
+        yield from (alias.name.split(".")[0] for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0 and node.module, f"relative: {ast.unparse(node)}"
+        yield node.module.split(".")[0]
 
 
 @pytest.mark.parametrize("folder", ["engines", "runtime"])
@@ -103,6 +108,14 @@ def test_ray_is_met_in_one_place_and_only_when_asked_for():
     assert not any(
         alias.name == "ray" for node in tree.body if isinstance(node, ast.Import) for alias in node.names
     )
+
+
+def test_pyav_is_met_in_sources_only_and_only_when_a_video_is_opened():
+    met = [path for path in sources("runtime") if "av" in imported(path)]
+    assert {path.parent.name for path in met} == {"sources"}
+    for path in met:
+        at_once = ast.parse(path.read_text("utf-8")).body  # what only a type checker sees lies in an `if`
+        assert not any("av" in imported_by(node) for node in at_once)
 
 
 def run_python(code):

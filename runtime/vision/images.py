@@ -3,6 +3,7 @@
 import os
 import stat
 from dataclasses import dataclass
+from io import BufferedReader
 
 import numpy as np
 
@@ -63,23 +64,32 @@ def read_bytes(path: str) -> bytes:
         raise PictureError(f"unreadable: {error.strerror}") from error
 
 
-def _read(path: str) -> bytes:
+def regular_file(path: str) -> BufferedReader:
+    """A file to be read, and closed by the caller.  Raises PictureError: something else is there; OSError."""
+    handle, _ = _opened(path)
+    return os.fdopen(handle, "rb")
+
+
+def _opened(path: str) -> tuple[int, int]:
+    """A regular file's handle and size.  Raises as `regular_file` does."""
     # O_NONBLOCK: a named pipe called x.jpg must not hang the run.
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise PictureError("unreadable: not a regular file")
+    return handle, status.st_size
+
+
+def _read(path: str) -> bytes:
+    """In a third of a file object's time."""
+    handle, size = _opened(path)
     try:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise PictureError("unreadable: not a regular file")
-        if status.st_size > MAX_FILE_BYTES:
-            raise PictureError(f"too large: got {status.st_size} bytes, want at most {MAX_FILE_BYTES}")
-        return _all_of(handle, status.st_size)
+        if size > MAX_FILE_BYTES:
+            raise PictureError(f"too large: got {size} bytes, want at most {MAX_FILE_BYTES}")
+        parts = [os.read(handle, size + 1)]
+        while parts[-1] and sum(map(len, parts)) != size:  # it grew meanwhile, or was cut
+            parts.append(os.read(handle, CHUNK_BYTES))
+        return b"".join(parts)
     finally:
         os.close(handle)
-
-
-def _all_of(handle: int, size: int) -> bytes:
-    """What can be read; a file that grows meanwhile is read to its end.  In a third of a file object's time."""
-    parts = [os.read(handle, size + 1)]
-    while parts[-1] and sum(map(len, parts)) != size:
-        parts.append(os.read(handle, CHUNK_BYTES))
-    return b"".join(parts)

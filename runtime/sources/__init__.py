@@ -1,0 +1,1 @@
+"""Videos -> frames, each with its number and its time."""
