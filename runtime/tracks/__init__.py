@@ -1,0 +1,1 @@
+"""Faces of one frame after the other -> which are the same person's."""
