@@ -38,10 +38,11 @@ def opened_container(file: BufferedReader) -> "InputContainer":
         import av
     except ImportError as error:
         raise RunError(f"videos are read by PyAV ({error}): pip install 'of3[video]'") from error
-    head = file.peek(12)
-    if not head:
-        raise VideoError("empty file")
+    head = b""
     try:
+        head = file.peek(12)
+        if not head:
+            raise VideoError("empty file")
         return av.open(file, "r", container_options={"format_whitelist": CONTAINERS}, metadata_errors="replace")
     except av.error.FFmpegError as error:
         if head[4:8] == b"ftyp":

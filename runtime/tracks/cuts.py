@@ -12,8 +12,8 @@ WIDTH, HEIGHT = 32, 18
 PLAIN = 6.0  # grey levels that count as no contrast: a dark or empty scene's noise stays below
 # Of a cell's brightness, in the picture's own contrasts.  On drawn scenes 95 % of cuts go beyond it, with the
 # same face in the same place or another, and 1.4 % of what is none: flashes, lamps, a face that fills half the
-# frame and moves by half its width, turns of the camera by an eighth of its view.  What covers a third of the view
-# from one frame to the next goes beyond it too.
+# frame and moves by half its width, turns of the camera by an eighth of its view.  What comes before a third of
+# the view from one frame to the next goes beyond it too.
 CHANGED = 0.25
 
 

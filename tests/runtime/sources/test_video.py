@@ -1,5 +1,7 @@
 """Which frame comes when, upright, and what damage costs."""
 
+import errno
+import io
 import os
 import random
 import struct
@@ -16,6 +18,7 @@ import pytest
 from of3.runtime.sources.container import VideoError
 from of3.runtime.sources.frames import selected
 from of3.runtime.sources.video import Video
+from of3.runtime.types import InputLost
 
 pytestmark = pytest.mark.usefixtures("av")
 UNEVEN_MS = [0, 40, 50, 130, 135, 500, 533, 900, 1000, 1001, 1500, 1780]
@@ -267,6 +270,27 @@ def draw_below(number):
 def test_a_long_stretch_without_frames_is_told(write, seen, tmp_path):
     _, _, _, notes = seen(write(tmp_path / "a.mkv", frames=5, times_ms=[0, 40, 80, 2580, 2620], between=0))
     assert [(note.start_s, note.end_s, note.reason) for note in notes] == [(0.08, 2.58, "no frames for 2.5 s")]
+
+
+@pytest.mark.parametrize("reads", [0, 1, 2, 4, 8])
+def test_a_disk_that_fails_ends_the_run_and_not_the_video(reads, write, seen, tmp_path, monkeypatch):
+    path = write(tmp_path / "a.mp4", frames=120, pixels=noisy, movflags="faststart")
+    failing = io.BufferedReader(FailingFile(path, reads))
+    monkeypatch.setattr("of3.runtime.sources.video.opened_file", lambda _: failing)
+    with pytest.raises(InputLost, match="Input/output error"):
+        seen(path)
+
+
+class FailingFile(io.FileIO):
+    def __init__(self, path, reads):
+        super().__init__(path)
+        self.reads = reads
+
+    def readinto(self, buffer, /):
+        self.reads -= 1
+        if self.reads < 0:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().readinto(buffer)
 
 
 def test_what_is_no_video_has_its_own_reason(av, write, tmp_path):
