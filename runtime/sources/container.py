@@ -46,7 +46,7 @@ def opened_container(file: BufferedReader) -> "InputContainer":
         return av.open(file, "r", container_options={"format_whitelist": CONTAINERS}, metadata_errors="replace")
     except av.error.FFmpegError as error:
         if head[4:8] == b"ftyp":
-            raise VideoError("truncated: got an MP4 without its index (moov), which is written last") from error
+            raise VideoError("unreadable: an MP4 without its index (moov), which is written last") from error
         raise VideoError(
             "unreadable: not an MP4, MOV, AVI, Matroska, WebM, MPEG, WMV or FLV, or damaged at its start"
         ) from error

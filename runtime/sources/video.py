@@ -1,8 +1,8 @@
 """A video file -> its frames, by PyAV (FFmpeg).
 
 Decoded in sequence, never sought in: what seeking gives is another frame with some codecs and containers.  To
-go on from a frame is to decode up to it and to leave those before unconverted, with `frames.selected`: 17 s up to
-frame 9 000 of 720p H.264 (2026-11).
+go on from a frame is to decode up to it and to leave those before unconverted, with `frames.selected`: 17 s up
+to frame 9 000 of 720p H.264 (2026-11).
 """
 
 from collections.abc import Iterator

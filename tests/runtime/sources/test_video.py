@@ -157,6 +157,24 @@ def test_deep_and_full_colour_become_eight_bits_of_bgr(codec, pix_fmt, write, dr
             assert np.abs(pixels.astype(int) - drawn(frame.number)).mean() < 8
 
 
+@pytest.mark.parametrize(("matrix", "number"), [("ITU709", 1), ("ITU601", 5)])
+def test_colours_are_made_with_the_matrix_that_the_stream_names(matrix, number, av, tmp_path):
+    colours = np.array([[40, 60, 200], [200, 120, 30], [60, 180, 60], [120, 160, 220]], np.uint8)
+    want = np.repeat(np.repeat(colours[None], 64, axis=0), 64, axis=1)
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"crf": "5"})
+        stream.height, stream.width = want.shape[:2]
+        stream.codec_context.colorspace = number
+        whole = av.VideoFrame.from_ndarray(want, format="bgr24")
+        frame = whole.reformat(format="yuv420p", dst_colorspace=matrix)
+        frame.pts, frame.colorspace = 0, number
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with Video(str(tmp_path / "a.mp4")) as video:
+        (found,) = (frame.pixels() for frame in video.frames())
+    assert np.abs(found.astype(int) - want).max() <= 6  # with the other matrix 20
+
+
 def test_a_damaged_middle_costs_its_frames_and_is_told_by_its_time(write, seen, tmp_path):
     whole = write(tmp_path / "a.mp4", frames=120, pixels=noisy)
     content = bytearray(Path(whole).read_bytes())
@@ -319,7 +337,7 @@ def test_what_is_no_video_has_its_own_reason(av, write, tmp_path):
         "list": other,
         "no_frame": "no video in it: got no frame that can be decoded",
         "no_stream": "no video in it: got no stream",
-        "no_index": "truncated: got an MP4 without its index (moov), which is written last",
+        "no_index": "unreadable: an MP4 without its index (moov), which is written last",
         "pipe": "unreadable: not a regular file",
         "sound": "no video in it: got audio",
         "text": other,
