@@ -16,7 +16,7 @@ class Decoder:
     def __init__(self, stream: "VideoStream", lost: Lost):
         self._stream, self._lost = stream, lost
         self._is_waiting = False
-        self._from: int | None = None  # the stamp of the last loss that was not waited for
+        self._from: int | None = None  # the stamp of the last picture that was lost by an error
         self._until: int | None = None  # that of the key frame after it
 
     def pictures(self, packets: Iterable["Packet[VideoStream]"]) -> Iterator["VideoFrame"]:
@@ -25,33 +25,37 @@ class Decoder:
                 if not packet.is_keyframe:
                     self._lost(packet.pts)
                     continue
-                yield from self._whole(None)
-                self._stream.codec_context.flush_buffers()  # HEVC refuses all frames behind a hole otherwise
+                yield from self._whole(self._decoded(None))
+                self._stream.codec_context.flush_buffers()  # HEVC refuses all that is behind a hole otherwise
                 self._is_waiting, self._until = False, packet.pts
-            yield from self._whole(packet)
+            yield from self._whole(self._decoded(packet))
 
-    def _whole(self, packet: "Packet[VideoStream] | None") -> Iterator["VideoFrame"]:
+    def _decoded(self, packet: "Packet[VideoStream] | None") -> list["VideoFrame"]:
         """None: what the decoder still holds."""
         import av
 
         try:
-            pictures = self._stream.codec_context.decode(packet)
+            return self._stream.codec_context.decode(packet)
         except av.error.MemoryError:
             raise
         except av.error.FFmpegError:
-            stamp = None if packet is None else packet.pts
-            self._lost(stamp)
-            self._is_waiting, self._from, self._until = True, stamp, None
-            return
+            if packet is not None:
+                self._lost(packet.pts)
+                self._is_waiting, self._from, self._until = True, packet.pts, None
+            return []
+
+    def _whole(self, pictures: Iterable["VideoFrame"]) -> Iterator["VideoFrame"]:
         for picture in pictures:
+            if picture.pts is not None and picture.pts == self._from:
+                continue  # which was told; some decoders give out what they have of it
             if picture.is_corrupt or self._leans_on_loss(picture.pts):
                 self._lost(picture.pts)
             else:
                 yield picture
 
     def _leans_on_loss(self, stamp: int | None) -> bool:
-        """Whether a picture is the lost one, which some decoders give out later, or is shown between it and the
-        key frame though it comes after that: those of an open group of pictures lean on both sides."""
-        if stamp is None or self._from is None:
+        """Whether a picture is shown before the key frame and comes after it: one of an open group of pictures
+        leans on both sides."""
+        if stamp is None or self._from is None or self._until is None:
             return False
-        return stamp == self._from if self._until is None else self._from <= stamp < self._until
+        return self._from <= stamp < self._until

@@ -35,7 +35,7 @@ def test_a_header_that_disagrees_is_told():
     early.ended(6.0, 180, 10.0, 300)
     fewer.ended(9.9, 180, 10.0, 300)
     lossy.lost(1.0)
-    lossy.ended(10.0, 299, 10.0, 300)
+    lossy.ended(10.0, 298, 10.0, 300)
     right.ended(9.9, 300, 10.0, 300)
     assert [note.reason for note in early.notes] == ["ends early: its header says 10.000 s"]
     assert [note.reason for note in fewer.notes] == ["its header says 300 frames: got 180"]
