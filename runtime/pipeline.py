@@ -121,8 +121,10 @@ class Pipeline:
             return then(self._results(batch, aus))
 
         if self._is_in_one_go:
-            return self._on_threads(lambda make: finished(networks.run(make())), parts, self._ahead)
-        made = joined(self._on_threads(lambda make: make(), parts, self._ahead), rows)
+            return self._on_threads(
+                lambda make: finished(networks.run(make())), parts, self._ahead, self._ahead
+            )
+        made = joined(self._on_threads(lambda make: make(), parts, self._ahead, self._ahead), rows)
         running = delayed(map(networks.analyse, made), partial(networks.max_in_flight, MULTITASK))
         return self._on_threads(finished, map(self._awaited, running), self._ahead)
 
@@ -236,8 +238,10 @@ class Pipeline:
                 results.append(or_failure("analyse", partial(record, row=next(rows)))((key, item)))
         return results
 
-    def _on_threads(self, step: Callable[[A], B], items: Iterable[A | Pause], ahead: int) -> Iterator[B]:
-        return ordered_map(self._workers, _on_one_blas_thread(step), items, ahead)
+    def _on_threads(
+        self, step: Callable[[A], B], items: Iterable[A | Pause], ahead: int, first: int = 1
+    ) -> Iterator[B]:
+        return ordered_map(self._workers, _on_one_blas_thread(step), items, ahead, first)
 
     def _may_switch(self) -> bool:
         """Whether one picture would leave cores idle that nobody asked to be left."""

@@ -24,15 +24,15 @@ def passing(step: Callable[[A], B]) -> Callable[[A | Pause], B | Pause]:
 
 
 def ordered_map(
-    workers: Workers, step: Callable[[A], B], items: Iterable[A | Pause], window: int
+    workers: Workers, step: Callable[[A], B], items: Iterable[A | Pause], window: int, first: int = 1
 ) -> Iterator[B]:
     """`map(step, items)` on the workers' threads, in order, never more than `window` results ahead.
 
     An item may be long in coming, as of a camera: none is asked for while a result is ready to be given out,
-    and before the first result none but its own.  An exception of `step` is raised where its result would
+    and before the first result no more than `first`.  An exception of `step` is raised where its result would
     have come.
     """
-    results = admitting_map(workers, step, items, window, lambda _: True)
+    results = admitting_map(workers, step, items, window, lambda _: True, first)
     return cast(Iterator[B], results)  # what can always be begun is never paused for
 
 
@@ -42,6 +42,7 @@ def admitting_map(
     items: Iterable[A | Pause],
     window: int,
     admit: Callable[[A], bool],
+    first: int = 1,
 ) -> Iterator[B | Pause]:
     """As `ordered_map`.  admit: whether an item can be begun now; it is asked again when one has gone on.
 
@@ -49,7 +50,7 @@ def admitting_map(
     """
     # Nothing but the two queues may refer to an item or a result: each may be large.
     source, waiting, pending = iter(items), deque[A](), deque[Step[B]]()
-    most = 1
+    most = first
     while True:
         while len(pending) < most and not (pending and pending[0].is_done):
             if not waiting and not _take(source, waiting, may_pause=bool(pending)):
