@@ -115,6 +115,12 @@ def find_gpu() -> Gpu:
     return Gpu(name.rstrip("\0"), f"{properties.major}.{properties.minor}", int(properties.totalGlobalMem))
 
 
+def free_bytes() -> int:
+    """Of the device's memory, what no process has taken.  Raises BindingsMissing or CudaError."""
+    free, _ = checked(bindings().cudaMemGetInfo())
+    return int(free)
+
+
 class Held:
     """Something of the device's that is given back once, by `close`."""
 

@@ -17,6 +17,17 @@ from of3.runtime.types import RunBroken
 FILE = "run.json"
 
 
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """How many of them share a run.  why: so many, where that was measured."""
+
+    at_once: int = 1
+    why: str = ""
+
+
+ALONE = Processes()
+
+
 def made_with(pipeline: Pipeline, before: Mapping[str, Counter[str]]) -> dict[str, Any]:
     """Versions, bundle and engines at work, as run.json has them.  before: batches that are not this run's."""
     bundle, batches = pipeline.bundle, pipeline.batches()
@@ -78,6 +89,7 @@ class RunInfo:
             "bundle": self.made["bundle"],
             "gaze": self.made["gaze"],
             "engines": self.made["engines"],
+            "processes": self.made.get("processes", asdict(ALONE)),
             "counts": counts.to_document(self.images, skipped),
             "elapsed_s": None if elapsed_s is None else round(elapsed_s, 3),
             "images_per_s": None if not elapsed_s else round(counts.total / elapsed_s, 2),

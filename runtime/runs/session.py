@@ -58,7 +58,7 @@ class Session:
             return documented(bundle.labels.aus, "documented order: --no_calib on")
         pictures = options.of3_root / "images" / "au"
         used = cache if options.calib_cache else None
-        with _or_run_broken():
+        with or_run_broken():
             found = calibrate(
                 self.pipeline.bundle, pictures, used, options.calib_guard, self.pipeline.au_scores
             )
@@ -108,7 +108,7 @@ class Session:
                 writer.write(result, item)
             return entered(results)
 
-        with _or_run_broken():
+        with or_run_broken():
             yield from self.pipeline.run_batches(pictures, written, au_to_index)
 
     def messages(self) -> list[Message]:
@@ -123,7 +123,7 @@ class Session:
 
 
 @contextmanager
-def _or_run_broken() -> Iterator[None]:
+def or_run_broken() -> Iterator[None]:
     """What no picture did and no other engine can take over, as RunBroken."""
     try:
         yield

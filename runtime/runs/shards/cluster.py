@@ -21,9 +21,10 @@ from of3.runtime.logs.counts import Counts
 from of3.runtime.options import Options
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.progress import follow
-from of3.runtime.runs.shards.local import WORKER_BYTES
+from of3.runtime.runs.runinfo import Processes
 from of3.runtime.runs.shards.plan import Plan
 from of3.runtime.runs.shards.pool import WorkerLost, WorkerReady
+from of3.runtime.runs.shards.process import WORKER_BYTES
 from of3.runtime.runs.shards.results import Task
 from of3.runtime.runs.shards.shipment import Files, bundle_files, located
 from of3.runtime.runs.shards.work import ShardSession
@@ -87,6 +88,9 @@ class RayPool:
                 "--ray_address, or neither for one of this run's own"
             ) from error
 
+    def prepare(self, plan: Plan, tasks: Sequence[Task]) -> None:
+        """The cluster's machines are as they are."""
+
     def start_worker(self, plan: Plan, index: int) -> "RayWorker":
         actor = self._ray.remote(Actor).options(
             **self._needs[index],
@@ -97,7 +101,10 @@ class RayPool:
         )
         cores = max(1, int(self._needs[index]["num_cpus"]))
         digest = read_bundle(self._options.bundle).digest
-        return RayWorker(self._ray, actor.remote(self._options, plan, cores, digest, [self._shipped]))
+        processes = Processes(self.size)
+        return RayWorker(
+            self._ray, actor.remote(self._options, plan, cores, digest, [self._shipped], processes)
+        )
 
     def __enter__(self) -> "RayPool":
         return self
@@ -212,8 +219,16 @@ def reason_of(message: str) -> str:
 class Actor:
     """What runs in an actor: a session that takes part, and a thread beside it that answers."""
 
-    def __init__(self, options: Options, plan: Plan, cores: int, digest: str, shipped: Sequence[Any]):
-        self._options, self._plan, self._cores = options, plan, cores
+    def __init__(
+        self,
+        options: Options,
+        plan: Plan,
+        cores: int,
+        digest: str,
+        shipped: Sequence[Any],
+        processes: Processes,
+    ):
+        self._options, self._plan, self._cores, self._processes = options, plan, cores, processes
         self._digest, self._shipped = digest, shipped
         self._interruption = Interruption(())
         self._counts = Counts()
@@ -222,7 +237,7 @@ class Actor:
     def open(self) -> WorkerReady:
         options = located(self._options, self._digest, self._fetch)
         try:
-            self._session = ShardSession(options, self._plan, self._cores, self._options)
+            self._session = ShardSession(options, self._plan, self._cores, self._options, self._processes)
         except RunBroken as error:
             raise WorkerLost(str(error)) from error
         return self._session.ready()

@@ -49,6 +49,9 @@ class WorkerPool(Protocol):
     def size(self) -> int:
         """Workers at a time."""
 
+    def prepare(self, plan: Plan, tasks: Sequence[Task]) -> None:
+        """Before the first worker of tasks that are left: `size` may change."""
+
     def start_worker(self, plan: Plan, index: int) -> Worker:
         """A new worker; index: 0 to size - 1, one at a time for each."""
 

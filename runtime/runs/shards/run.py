@@ -59,11 +59,12 @@ def open_pool(options: Options, interruption: Interruption) -> WorkerPool:
         from of3.runtime.runs.shards.cluster import RayPool
 
         return RayPool(options, interruption)
-    return LocalPool(options)
+    return LocalPool(options, interruption)
 
 
 def _on_pool(plan: Plan, pool: WorkerPool, shards: range, interruption: Interruption) -> None:
     tasks = list(todo(plan, shards))
+    pool.prepare(plan, tasks)
     dispatch = Dispatch(plan, pool, tasks, interruption)
     total = sum(plan.size(shard) for shard in shards)
     done = total - sum(task.pictures for task in tasks)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import cv2
@@ -15,6 +15,7 @@ from of3.runtime.logs.made import Run
 from of3.runtime.logs.writer import Writer, obsolete_files, write_au_info
 from of3.runtime.options import Options
 from of3.runtime.runs.flags import to_json
+from of3.runtime.runs.runinfo import ALONE, Processes
 from of3.runtime.runs.session import Session
 from of3.runtime.runs.shards.plan import Pinned, Plan
 from of3.runtime.runs.shards.pool import WorkerReady
@@ -27,12 +28,21 @@ Until = Callable[[Iterable[Item]], Iterator[Item]]  # the items until the work i
 class ShardSession:
     """A session that takes part in a plan.  Use as a context manager."""
 
-    def __init__(self, options: Options, plan: Plan, cores: int = 0, told: Options | None = None):
+    def __init__(
+        self,
+        options: Options,
+        plan: Plan,
+        cores: int = 0,
+        told: Options | None = None,
+        processes: Processes = ALONE,
+    ):
         """cores: as a session's.  told: what the user said, where the options are another machine's.
+
+        processes: that this one is of.
 
         Raises RunError: nothing to be opened, or it would make other rows.
         """
-        self.plan, self._told = plan, told or options
+        self.plan, self._told, self._processes = plan, told or options, processes
         if cores:  # OpenCV would take a thread for every core of the machine, in each worker
             cv2.setNumThreads(cores)
         with ExitStack() as opened:
@@ -61,7 +71,10 @@ class ShardSession:
 
     def ready(self) -> WorkerReady:
         """What is to be said of it."""
-        return WorkerReady(self.session.messages(), self.session.made_with())
+        return WorkerReady(self.session.messages(), self._made_with())
+
+    def _made_with(self) -> dict[str, Any]:
+        return {**self.session.made_with(), "processes": asdict(self._processes)}
 
     def run_task(self, task: Task, until: Until = iter) -> Iterator[Counts]:
         """Do a task: count its results as they come, and at the end write what was done as its part.
@@ -80,7 +93,7 @@ class ShardSession:
             writer.sync()
         if part.pictures:
             done = Task(task.shard, task.first, task.first + part.pictures)
-            part.publish(self.plan, done, self.session.made_with(), started_s, time.time())
+            part.publish(self.plan, done, self._made_with(), started_s, time.time())
 
     def __enter__(self) -> "ShardSession":
         return self

@@ -37,6 +37,9 @@ class Inline:
         self.tried: Counter[Task] = Counter()
         self.started = 0
 
+    def prepare(self, plan, tasks):
+        """It has as many as it was told."""
+
     def start_worker(self, plan, index):
         self.started += 1
         return self

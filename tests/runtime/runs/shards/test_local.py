@@ -5,20 +5,25 @@ import subprocess
 
 from of3.engines.host import has_nvidia_device, visible_gpus
 from of3.runtime.commands.flags import parse
+from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.shards.local import LocalPool
 
 
-def test_one_worker_a_gpu(monkeypatch, tmp_path):
+def pool_of(*flags):
+    required = ["--aligned", "a", "--logs", "b", "--of3_root", "c"]
+    return LocalPool(parse([*required, *flags], "x").options(), Interruption(()))
+
+
+def test_one_worker_a_gpu_before_anything_is_measured(monkeypatch, tmp_path):
     for name in ("nvidia0", "nvidia1", "nvidia2", "nvidiactl", "nvidia-uvm"):
         (tmp_path / name).touch()
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert visible_gpus(tmp_path) == ["0", "1", "2"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,MIG-3a")
     assert visible_gpus(tmp_path) == ["5", "MIG-3a"]
-    required = ["--aligned", "a", "--logs", "b", "--of3_root", "c"]
-    assert LocalPool(parse(required, "x").options()).size == 2
-    assert LocalPool(parse([*required, "--device", "cpu"], "x").options()).size >= 1
-    assert LocalPool(parse([*required, "--workers", "7"], "x").options()).size == 7
+    assert pool_of().size == 2
+    assert pool_of("--device", "cpu").size >= 1
+    assert pool_of("--workers", "7").size == 7
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     assert visible_gpus(tmp_path) == []
 

@@ -26,8 +26,12 @@ def rows(folder):
         return list(csv.DictReader(file))
 
 
+def told(folder):
+    return json.loads((folder / "run.json").read_text())
+
+
 def counts(folder):
-    return json.loads((folder / "run.json").read_text())["counts"]
+    return told(folder)["counts"]
 
 
 def children(process):
@@ -47,6 +51,7 @@ def test_two_processes_write_what_one_does(many, standin_root, tmp_path, undistu
     assert files(tmp_path / "openface3") == undisturbed
     assert done.stderr.count("STAND-IN WEIGHTS") == 1
     assert "done 270, failed 30 (unreadable 30)" in done.stderr
+    assert told(tmp_path / "openface3")["processes"] == {"at_once": 2, "why": ""}
 
 
 def test_four_shares_at_once_and_their_merge_write_what_one_process_does(
