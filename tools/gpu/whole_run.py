@@ -52,13 +52,14 @@ def run(what: str, flags: Sequence[str], pictures: Path, of3_root: Path, bundle:
     if done.returncode != 0:
         return Row(f"of3 run: {what}", note=f"exit {done.returncode}: {done.stderr.strip()[-300:]}")
     engine = found["engines"]["multitask"]
-    refused = "; ".join(f"not {each['engine']}: {each['reason']}" for each in engine["refused"])
+    refused = [f"not {each['engine']}: {each['reason']}" for each in engine["refused"]]
+    counted = f"{found['counts']['done']} done of {found['counts']['images']}"
     return Row(
         f"of3 run: {what}",
         engine["runs"],
         images_per_s=found["images_per_s"],
         gpu_busy=busy.share,
-        note=f"{found['counts']['done']} done of {found['counts']['images']}" + (refused and f"; {refused}"),
+        note="; ".join(filter(None, [counted, *refused, found["processes"]["why"]])),
     )
 
 

@@ -98,6 +98,7 @@ def test_run_json_says_what_ran_and_how_it_went(run, out, bundle_folder):
         "failed": {"unreadable": 1},
     }
     assert found["images_per_s"] > 0
+    assert found["processes"] == {"at_once": 1, "why": ""}
     assert found["flags"]["batch"] == 3
     assert found["flags"]["dtype"] == "bf16"
     assert found["bundle"]["stand_in"]
