@@ -95,7 +95,7 @@ class Options:
     batch: int = flag("compute", "faces per network run (auto)", "count_or_auto", 0, matters=False)
     workers: int = flag(
         "compute",
-        "decoding threads (auto: one a core); with --executor processes (auto: one a GPU, or a core)",
+        "decoding threads (auto: one a core); with --executor processes (auto: to feed a GPU, or one a core)",
         "count_or_auto",
         0,
         matters=False,
