@@ -30,29 +30,33 @@ WHY = re.compile(
 def nothing(bundle_copy):
     """A bundle whose self-check wants what the stub's kernels do: nothing."""
     document = json.loads((bundle_copy / MANIFEST).read_text())
-    check = document["models"]["multitask"]["self_check"]
-    path = bundle_copy / check["path"]
-    with np.load(path) as arrays:
-        zeros = {name: array if name == "pixels" else np.zeros_like(array) for name, array in arrays.items()}
-    path.unlink()  # a hard link
-    np.savez(path, **zeros)
-    content = path.read_bytes()
-    check.update(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+    for model in document["models"].values():
+        check = model["self_check"]
+        path = bundle_copy / check["path"]
+        with np.load(path) as arrays:
+            zeros = {name: arrays[name] if name == "pixels" else np.zeros_like(arrays[name]) for name in arrays}
+        path.unlink()  # a hard link
+        np.savez(path, **zeros)
+        content = path.read_bytes()
+        check.update(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
     (bundle_copy / MANIFEST).write_text(json.dumps(document))
     return bundle_copy
 
 
-def test_a_gpu_gets_the_processes_that_its_measured_speed_asks_for(on_stub, nothing, standin_root, tmp_path):
+@pytest.mark.parametrize("detect", [(), ("--skip_detect", "off")], ids=["crops", "detection"])
+def test_a_gpu_gets_the_processes_that_its_measured_speed_asks_for(
+    on_stub, nothing, standin_root, tmp_path, detect
+):
     paths = {"aligned": standin_root / "images", "logs": tmp_path, "of3_root": standin_root, "bundle": nothing}
     words = [word for name, path in paths.items() for word in (f"--{name}", path)]
-    flags = ("--device", "cuda", "--engine", "cuda", "--no_calib", "on", "--executor", "local")
+    flags = ("--device", "cuda", "--engine", "cuda", "--no_calib", "on", "--executor", "local", *detect)
     on_stub(RUN, "run", *words, *flags, CUDA_VISIBLE_DEVICES="0")
     told = json.loads((tmp_path / "openface3" / "run.json").read_text())
-    assert told["engines"]["multitask"]["kind"] == "cuda"
+    assert {engine["kind"] for engine in told["engines"].values()} == {"cuda"}
     found = WHY.fullmatch(told["processes"]["why"])
     assert found is not None, told["processes"]
     engine, process = int(found["engine"]), int(found["process"])
     assert abs(int(found["wanted"] or found["a_gpu"]) - 0.9 * engine / process) < 1.1
     assert told["processes"]["at_once"] == int(found["a_gpu"])
     assert int(found["a_gpu"]) == min(int(found["wanted"] or found["a_gpu"]), cores(), feed.MOST_UNASKED)
-    assert told["counts"]["done"] == told["counts"]["images"]
+    assert told["finished"]
