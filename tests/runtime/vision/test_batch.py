@@ -7,7 +7,8 @@ from of3.runtime.vision.batch import NO_PATCHES, batch_of, blanks, joined
 
 def filled(blank, fails=()):
     """What a worker makes of a blank: each picture's tensor holds its number, those that fail leave none."""
-    items, row = [], 0
+    items: list[tuple[int, Sample | Failure]] = []
+    row = 0
     for number, _ in blank.sources:
         if number in fails:
             items.append((number, Failure(str(number), "read", "unreadable")))
@@ -30,7 +31,9 @@ def test_slices_are_filled_in_their_batchs_array_and_nothing_is_copied(count, ro
     assert [key for batch in batches for key, _ in batch.items] == list(range(count))
     for batch in batches:
         np.testing.assert_array_equal(batch.faces[:, 0, 0, 0], [key for key, _ in batch.items])
-        assert all(np.shares_memory(batch.faces, item.tensor) for _, item in batch.items)
+        for _, item in batch.items:
+            assert isinstance(item, Sample)
+            assert np.shares_memory(batch.faces, item.tensor)
 
 
 @pytest.mark.parametrize("fails", [{0}, {5, 6}, {7}, set(range(4, 8)), set(range(20))])
@@ -45,7 +48,9 @@ def test_where_pictures_failed_the_others_move_up(fails):
 
 def test_samples_made_one_by_one_become_a_batch_without_those_that_failed():
     tensors = [np.full((3, 224, 224), number, np.float32) for number in range(3)]
-    items = [(number, Sample(str(number), "", each, None, None)) for number, each in enumerate(tensors)]
+    items: list[tuple[int, Sample | Failure]] = [
+        (number, Sample(str(number), "", each, None, None)) for number, each in enumerate(tensors)
+    ]
     batch = batch_of([*items, (3, Failure("3", "read", "unreadable"))], None)
     np.testing.assert_array_equal(batch.faces, tensors)
     assert len(batch.items) == 4
