@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from of3.runtime.runs.calibrate import calibrate as calibrate
     from of3.runtime.runs.records import Records as Records
     from of3.runtime.runs.records import open_records as open_records
+    from of3.runtime.types import Analysis as Analysis
     from of3.runtime.types import Failure as Failure
     from of3.runtime.types import Record as Record
 
@@ -24,8 +25,9 @@ os.environ.setdefault(MAX_PIXELS_VARIABLE, str(MAX_PIXELS))
 # What cv2 would print of a damaged picture stands in errors.tsv, with the picture's name.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
-__all__ = ["Failure", "Pipeline", "Record", "Records", "Settings", "calibrate", "open_records"]
+__all__ = ["Analysis", "Failure", "Pipeline", "Record", "Records", "Settings", "calibrate", "open_records"]
 HOMES = {
+    "Analysis": "of3.runtime.types",
     "Failure": "of3.runtime.types",
     "Pipeline": "of3.runtime.pipeline",
     "Record": "of3.runtime.types",

@@ -1,8 +1,13 @@
 """BLAS on one thread while threads of ours do small products, and as the caller has it at all other times."""
 
 import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 class OneThread:
@@ -31,3 +36,13 @@ class OneThread:
 
 
 ONE_BLAS_THREAD = OneThread()
+
+
+def on_one_blas_thread(step: Callable[[A], B]) -> Callable[[A], B]:
+    """The threads are the parallelism, BLAS's own would fight them for the cores."""
+
+    def alone(item: A) -> B:
+        with ONE_BLAS_THREAD:
+            return step(item)
+
+    return alone

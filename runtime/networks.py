@@ -65,8 +65,9 @@ class Networks:
         return waits[0] if len(waits) == 1 else lambda: _joined([wait() for wait in waits])
 
     def search(self, scene: Scene) -> RunningDetection:
-        """Hand a scene to the detector."""
-        return RunningDetection(scene, self.start(DETECTOR, np.ascontiguousarray(scene.tensor[None])))
+        """Hand a scene to the detector, view by view: they are of several sizes."""
+        fed = (np.ascontiguousarray(view.tensor[None]) for view in scene.views)
+        return RunningDetection(scene, [self.start(DETECTOR, batch) for batch in fed])
 
     def analyse(self, batch: Batch[K]) -> RunningBatch[K]:
         """Hand a batch to the networks, which may work on it while the next is made ready."""

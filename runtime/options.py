@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from of3.engines.registry import CHOICES, PRECISIONS
-from of3.runtime.settings import MAX_PIXELS
+from of3.runtime.settings import MAX_PIXELS, Resize
 
 # Groups of the help text, in its order; the first three stand under one title.
 GROUPS = {
@@ -131,12 +131,12 @@ class Options:
     )
     shard_size: int = flag("scale", "pictures of a shard (auto)", "count_or_auto", 0, matters=False)
     skip_detect: bool = switch("detection", "take every image as a face crop", True)
-    detector_resize: float = flag(
+    detector_resize: Resize = flag(
         "detection",
-        "resize the detector's input; boxes stay in original pixels (1.0)",
-        "positive",
+        "resize the detector's input; boxes stay in original pixels; auto: several sizes, for any face (1.0)",
+        "positive_or_auto",
         1.0,
-        metavar="FLOAT",
+        metavar="FLOAT|auto",
     )
     best_face: str = flag(
         "detection",

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,17 +13,18 @@ import numpy as np
 from of3.engines.bundle import Bundle
 from of3.engines.host import cores
 from of3.engines.workers import Workers
-from of3.runtime.blas import ONE_BLAS_THREAD
+from of3.runtime.blas import on_one_blas_thread
 from of3.runtime.boundary import or_failure
-from of3.runtime.budget import Budget, cost_bytes, default_bytes
 from of3.runtime.bundle import labels_of, open_bundle
+from of3.runtime.faces import Cut, J, Place, every_of, gathered, one_of
 from of3.runtime.networks import DETECTOR, LANDMARKS, MULTITASK, Networks
 from of3.runtime.settings import Settings
+from of3.runtime.steps import Results, Steps, results_of
 from of3.runtime.stream import Pause, UntilRaised, admitting_map, batches, delayed, ordered_map, passing, peek
 from of3.runtime.types import (
     Analysed,
+    Analysis,
     Batch,
-    Detection,
     Failure,
     Floats,
     Image,
@@ -33,21 +34,20 @@ from of3.runtime.types import (
     RunError,
     RunningBatch,
     Sample,
-    Scene,
     Searched,
     Source,
 )
-from of3.runtime.vision import detect
+from of3.runtime.vision import search
 from of3.runtime.vision.batch import NO_PATCHES, SLICE, Blank, batch_of, blanks, joined
-from of3.runtime.vision.images import Encoded, decoded, encoded
-from of3.runtime.vision.multitask import numbers_of, record_of
-from of3.runtime.vision.sample import CROP_PX, face_tensor, sample_of
+from of3.runtime.vision.images import Encoded, encoded
+from of3.runtime.vision.multitask import numbers_of
+from of3.runtime.vision.sample import CROP_PX, face_tensor
 
 Picture = str | Path | Pixels  # a path, or BGR uint8 (H,W,3)
 A = TypeVar("A")
 B = TypeVar("B")
 Make = Callable[[], Batch[K]]  # on any thread
-Results = Sequence[tuple[K, Record | Failure]]
+Analyses = Sequence[tuple[K, Analysis | Failure]]
 
 
 class Pipeline:
@@ -58,6 +58,7 @@ class Pipeline:
         self.bundle, self.settings = bundle, settings
         self.labels = labels_of(bundle, settings.gaze_order)
         self.networks = Networks(bundle, settings)
+        self._steps = Steps(bundle, settings, self.networks)
         workers = settings.workers or settings.cores or cores()
         self._ahead = workers + 1  # pictures decoded and waiting; each may be large
         self._workers = Workers(workers, "of3")
@@ -98,27 +99,73 @@ class Pipeline:
 
         What `then` raises comes in the place of its result.
         """
+        return self._run(pictures, one_of(self._steps), then, au_to_index)
+
+    def run_faces(
+        self, pictures: Iterable[Picture], most: int = 0, au_to_index: Mapping[int, int] | None = None
+    ) -> Iterator[Analysis | Failure]:
+        """As `run`, with every face of each picture; a Failure: the picture could not be read or searched.
+
+        most: faces of a picture, the best, 0 for all.  Without `Settings.detect` a picture is one face.
+        """
+        for _, result in self.run_faces_keyed(((None, picture) for picture in pictures), most, au_to_index):
+            yield result
+
+    def run_faces_keyed(
+        self,
+        pictures: Iterable[tuple[K, Picture]],
+        most: int = 0,
+        au_to_index: Mapping[int, int] | None = None,
+    ) -> Iterator[tuple[K, Analysis | Failure]]:
+        """As `run_faces`; whatever comes with a picture comes back with its result."""
+        return chain.from_iterable(self.run_faces_batches(pictures, list, most, au_to_index))
+
+    def run_faces_batches(
+        self,
+        pictures: Iterable[tuple[K, Picture]],
+        then: Callable[[Analyses[K]], A],
+        most: int = 0,
+        au_to_index: Mapping[int, int] | None = None,
+    ) -> Iterator[A]:
+        """As `run_faces_keyed`, some at a time, as `run_batches` does it.
+
+        Faces of several pictures go through the networks together; each picture comes out whole.
+        """
+        places = ((Place(key), picture) for key, picture in pictures)
+        faces = UntilRaised(self._run(places, every_of(self._steps, most), list, au_to_index))
+        yield from self._on_threads(then, gathered(faces), self._ahead)
+        faces.check()
+
+    def _run(
+        self,
+        pictures: Iterable[tuple[J, Picture]],
+        cut: Cut[J],
+        then: Callable[[Results[J]], A],
+        au_to_index: Mapping[int, int] | None,
+    ) -> Iterator[A]:
+        """On this pipeline, or on all cores a picture that comes alone."""
         aus = au_to_index or {au: index for index, au in enumerate(self.bundle.labels.aus)}
         taken = UntilRaised(map(_source, enumerate(pictures)))
         first, sources = peek(taken, 2 if self._may_switch() else 0)
         flow = self._for_one() if len(first) == 1 else self
         if flow._is_closed:
             raise RunError("this pipeline is closed: open another")
-        yield from flow._flow(sources, aus, then)
+        yield from flow._flow(sources, cut, aus, then)
         taken.check()
 
     def _flow(
         self,
-        sources: Iterable[tuple[K, Source | Failure]],
+        sources: Iterable[tuple[J, Source | Failure]],
+        cut: Cut[J],
         aus: Mapping[int, int],
-        then: Callable[[Results[K]], A],
+        then: Callable[[Results[J]], A],
     ) -> Iterator[A]:
         """The order of the stages.  Networks are started and waited for here; all else is done on threads."""
         networks, rows = self.networks, self.networks.rows(MULTITASK)
-        parts = self._found(sources) if DETECTOR in networks else self._whole_ones(sources)
+        parts = self._found(sources, cut) if DETECTOR in networks else self._whole_ones(sources)
 
-        def finished(batch: Analysed[K]) -> A:
-            return then(self._results(batch, aus))
+        def finished(batch: Analysed[J]) -> A:
+            return then(results_of(batch, self.labels, aus))
 
         if self._is_in_one_go:
             return self._on_threads(
@@ -130,16 +177,16 @@ class Pipeline:
 
     def _whole_ones(self, sources: Iterable[tuple[K, Source | Failure]]) -> Iterator[Make[K]]:
         """Every picture is a face: read and resampled in one go, so that no decoded picture waits."""
-        read, decode = or_failure("read", encoded), or_failure("read", self._decoded)
-        budget = self._budget()
+        steps, budget = self._steps, self._steps.budget()
+        read, decode = or_failure("read", encoded), or_failure("read", steps.decoded)
 
         def filled(blank: Blank[K]) -> Batch[K]:
             items: list[tuple[K, Sample | Failure]] = []
             row = 0
             for source in blank.sources:
                 picture = read(source)
-                resample = or_failure("resample", partial(self._whole, out=blank.faces[row]))
-                with budget.taken(self._cost_bytes(picture[1])):
+                resample = or_failure("resample", partial(steps.whole, out=blank.faces[row]))
+                with budget.taken(steps.cost_bytes(picture[1])):
                     items.append(resample(decode(picture)))
                 row += isinstance(items[-1][1], Sample)
             return Batch(items, blank.faces[:row], NO_PATCHES)
@@ -149,38 +196,38 @@ class Pipeline:
         batch = size if self._is_in_one_go else rows
         return (partial(filled, blank) for blank in blanks(sources, batch, size))
 
-    def _found(self, sources: Iterable[tuple[K, Source | Failure]]) -> Iterator[Make[K]]:
-        """The face of every picture, whose pixels are there until its crop is made.
+    def _found(self, sources: Iterable[tuple[K, Source | Failure]], cut: Cut[K]) -> Iterator[Make[K]]:
+        """The faces of every picture, whose pixels are there until the last of them is cut out.
 
         A picture's cost goes with its key from when it has been read.
         """
-        read, decode = or_failure("read", encoded), or_failure("read", self._decoded)
-        frame, locate = or_failure("detect", self._scene), or_failure("detect", self._located)
-        crop, networks, budget = or_failure("crop", self._sample), self.networks, self._budget()
+        steps, networks, budget = self._steps, self.networks, self._steps.budget()
+        read, decode = or_failure("read", encoded), or_failure("read", steps.decoded)
+        frame = or_failure("detect", steps.scene)
 
         def sized(source: tuple[K, Source | Failure]) -> tuple[tuple[K, int], Encoded | Failure]:
             key, picture = read(source)
-            return (key, self._cost_bytes(picture)), picture
+            return (key, steps.cost_bytes(picture)), picture
 
-        def sampled(searched: tuple[tuple[K, int], Searched | Failure]) -> tuple[K, Sample | Failure]:
+        def sampled(searched: tuple[tuple[K, int], Searched | Failure]) -> Sequence[tuple[K, Sample | Failure]]:
             (key, cost), found = searched
             try:
-                return crop(locate((key, found)))
+                return cut((key, found))
             finally:
                 budget.release(cost)
 
         pictures = self._on_threads(sized, sources, self._ahead)
         scenes = admitting_map(
             self._workers,
-            _on_one_blas_thread(lambda picture: frame(decode(picture))),
+            on_one_blas_thread(lambda picture: frame(decode(picture))),
             pictures,
             self._ahead,
             lambda picture: budget.try_take(picture[0][1]),
         )
         searching = map(passing(or_failure("detect", networks.search)), scenes)
         awaited = delayed(searching, partial(networks.max_in_flight, DETECTOR))
-        searched = map(passing(or_failure("detect", detect.searched)), awaited)
-        samples = self._on_threads(sampled, searched, self._ahead)
+        searched = map(passing(or_failure("detect", search.searched)), awaited)
+        samples = chain.from_iterable(self._on_threads(sampled, searched, self._ahead))
         card = self.bundle.model(LANDMARKS).input if LANDMARKS in networks else None
         return (partial(batch_of, some, card) for some in batches(samples, networks.rows(MULTITASK)))
 
@@ -192,56 +239,15 @@ class Pipeline:
         """
         return self.networks.run_on_the_caller and DETECTOR not in self.networks
 
-    def _budget(self) -> Budget:
-        return Budget(self.settings.memory_bytes or default_bytes(self.settings.cores))
-
-    def _cost_bytes(self, picture: Encoded | Failure) -> int:
-        pixels = 0 if isinstance(picture, Failure) else picture.pixels
-        if pixels > self.settings.max_pixels:  # is not decoded
-            return 0
-        fed = pixels * self.settings.detector_resize**2 if DETECTOR in self.networks else 0
-        return cost_bytes(pixels, fed, self.networks.is_on_cpu(DETECTOR) if fed else True)
-
-    def _decoded(self, picture: Encoded) -> Image:
-        return decoded(picture, self.settings.reject_damaged, self.settings.max_pixels)
-
-    def _scene(self, image: Image) -> Scene:
-        return detect.scene(image, self.bundle.model(DETECTOR).input, self.settings.detector_resize)
-
-    def _located(self, searched: Searched) -> Detection:
-        settings = self.settings
-        found = detect.faces(searched.outputs, *searched.fed_px, settings.detector_resize)
-        return detect.choose(searched.image, found, settings.best_face, settings.detect)
-
-    def _whole(self, image: Image, out: Floats) -> Sample:
-        face_tensor(image.pixels, self.bundle.model(MULTITASK).input, out)
-        return Sample(image.source, image.damage, out, None, None)
-
-    def _sample(self, detection: Detection) -> Sample:
-        card, is_cropped = self.bundle.model(MULTITASK).input, self.settings.detect
-        return sample_of(detection, card, is_cropped, has_patch=LANDMARKS in self.networks)
-
     def _awaited(self, running: RunningBatch[K]) -> Analysed[K]:
         self._workers.check()
         self.networks.check()
         return Analysed(running.items, running.faces(), running.points())
 
-    def _results(self, batch: Analysed[K], aus: Mapping[int, int]) -> Results[K]:
-        """A batch's results in order."""
-        numbers = numbers_of(batch.faces)
-        record = partial(record_of, numbers=numbers, points=batch.points, labels=self.labels, au_to_index=aus)
-        results, rows = list[tuple[K, Record | Failure]](), count()
-        for key, item in batch.items:
-            if isinstance(item, Failure):
-                results.append((key, item))
-            else:
-                results.append(or_failure("analyse", partial(record, row=next(rows)))((key, item)))
-        return results
-
     def _on_threads(
         self, step: Callable[[A], B], items: Iterable[A | Pause], ahead: int, first: int = 1
     ) -> Iterator[B]:
-        return ordered_map(self._workers, _on_one_blas_thread(step), items, ahead, first)
+        return ordered_map(self._workers, on_one_blas_thread(step), items, ahead, first)
 
     def _may_switch(self) -> bool:
         """Whether one picture would leave cores idle that nobody asked to be left."""
@@ -284,16 +290,6 @@ class Pipeline:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _on_one_blas_thread(step: Callable[[A], B]) -> Callable[[A], B]:
-    """The threads are the parallelism, BLAS's own would fight them for the cores."""
-
-    def alone(item: A) -> B:
-        with ONE_BLAS_THREAD:
-            return step(item)
-
-    return alone
 
 
 def _source(numbered: tuple[int, tuple[K, Picture]]) -> tuple[K, Source | Failure]:

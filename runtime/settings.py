@@ -1,6 +1,9 @@
 """What a pipeline does, and where."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+Resize = float | Literal["auto"]  # the detector's pixels for one of the picture's; auto: at several sizes
 
 # Pillow's limit: a 389 KB PNG can otherwise claim 2.3 GB.
 MAX_PIXELS = 178_956_970
@@ -21,7 +24,7 @@ class Settings:
     gaze_order: str = "seed"  # or "measured", where the export found one
     detect: bool = False  # find the face first; otherwise a picture is a face
     landmarks: bool = False
-    detector_resize: float = 1.0
+    detector_resize: Resize = 1.0  # "auto": at every size at which a face of this picture can be seen
     best_face: str = "score"  # or "larger", where the best scores are alike
     max_pixels: int = MAX_PIXELS  # larger pictures fail before they are decoded
     reject_damaged: bool = False  # a damaged JPEG fails even where it can be decoded

@@ -58,11 +58,19 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A picture at a size at which faces are looked for."""
+
+    tensor: Floats  # (3,h,w)
+    factor: float  # its pixels for one of the picture's
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Scene:
     """An image and what the detector is fed of it."""
 
     image: Image
-    tensor: Floats  # (3,h,w)
+    views: Sequence[View]  # the finest first
 
     @property
     def source(self) -> str:
@@ -109,6 +117,7 @@ class Sample:
     face: Face | None
     patch: Patch | None
     faces: int | None = None  # found in the picture; None where nobody looked
+    size_px: tuple[int, int] | None = None  # width, height of the picture; None where it was never there
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +134,7 @@ class RunningDetection:
     """A scene, and the detector at work on it."""
 
     scene: Scene
-    outputs: Callable[[], Mapping[str, Floats]]  # waits for them
+    outputs: Sequence[Callable[[], Mapping[str, Floats]]]  # of each view; waits for them
 
     @property
     def source(self) -> str:
@@ -133,12 +142,21 @@ class RunningDetection:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What the detector made of a view."""
+
+    height_px: int  # of the view
+    width_px: int
+    factor: float
+    outputs: Mapping[str, Floats]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Searched:
     """An image, and what the detector made of it."""
 
     image: Image
-    fed_px: tuple[int, int]  # height, width of what it was fed
-    outputs: Mapping[str, Floats]
+    seen: Sequence[Seen]  # the finest first
 
     @property
     def source(self) -> str:
@@ -156,7 +174,7 @@ class RawValues:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Record:
-    """What is known of one picture."""
+    """What is known of one face, or of a picture that is taken for one."""
 
     source: str
     emotion: str  # lower case
@@ -172,6 +190,24 @@ class Record:
     faces: int | None = None  # found in the picture; None where nobody looked
     face: int = 0  # which of them this is, by confidence
     remarks: tuple[str, ...] = ()  # words of `of3.runtime.remarks`
+    size_px: tuple[int, int] | None = None  # width, height of the picture; None where it was never there
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """What is known of a picture: all its faces."""
+
+    source: str
+    size_px: tuple[int, int]  # width, height
+    faces: tuple[Record, ...]  # by confidence, the best first
+    failed: tuple[Failure, ...]  # faces of which nothing could be cut out, or whose numbers cannot be
+    taken: Record | Failure  # what a picture gives where it is asked for one face
+    damage: str = ""  # what is wrong with the file, though it was decoded
+
+    @property
+    def best(self) -> Record | None:
+        """The face that is taken where one is asked for; None where there is none, or it failed."""
+        return self.taken if isinstance(self.taken, Record) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from of3.engines.registry import PRECISIONS, kind_named
+from of3.runtime.settings import Resize
 
 ON = {"on", "1", "true", "yes", "y"}
 MOST_SHARES = 100_000  # one that has no shard to do is idle; so many processes nobody has
@@ -27,6 +28,10 @@ def positive(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"got {text}, want a number above 0")
     return number
+
+
+def positive_or_auto(text: str) -> Resize:
+    return "auto" if text == "auto" else positive(text)
 
 
 def count(text: str) -> int:
@@ -99,7 +104,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "text": str,
     "number": float,
     "on_off": on_off,
-    "positive": positive,
+    "positive_or_auto": positive_or_auto,
     "count": count,
     "count_or_auto": count_or_auto,
     "bytes_or_auto": bytes_or_auto,
@@ -107,4 +112,4 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "suffixes": suffixes,
     "engine": engine,
 }
-METAVARS = {"on_off": "on|off", "count_or_auto": "N|auto", "number": "FLOAT", "positive": "FLOAT"}
+METAVARS = {"on_off": "on|off", "count_or_auto": "N|auto", "number": "FLOAT"}

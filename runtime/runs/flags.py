@@ -15,7 +15,7 @@ from of3.runtime.logs.folder import Mode
 from of3.runtime.logs.rows import RowOptions
 from of3.runtime.networks import LANDMARKS
 from of3.runtime.options import FLAGS, Options
-from of3.runtime.settings import Settings
+from of3.runtime.settings import Resize, Settings
 from of3.runtime.types import RunError
 
 
@@ -29,6 +29,7 @@ def check_json(flags: Mapping[str, Any]) -> None:
         bool: (bool,),
         int: (int,),
         float: (int, float),
+        Resize: (int, float, str),
         str: (str,),
         Path: (str,),
         tuple[int, int] | None: (list, tuple, type(None)),

@@ -128,7 +128,7 @@ def _doubts(counts: Counts, is_cropped: bool) -> Iterator[Message]:
         yield (
             logging.WARNING,
             f"{_pictures(large)} with a face beyond {LARGE_PX:.0f} px, where boxes go wrong whatever their "
-            "confidence: pass --detector_resize 0.5, or less",
+            "confidence: pass --detector_resize auto",
         )
     if tilted:
         yield (

@@ -16,7 +16,7 @@ from of3.runtime.logs.items import Item
 from of3.runtime.logs.made import OutputNames, Run
 from of3.runtime.logs.writer import Writer
 from of3.runtime.options import Options
-from of3.runtime.pipeline import Pipeline, Results
+from of3.runtime.pipeline import Pipeline
 from of3.runtime.runs.calibrate import Calibration, calibrate, documented, to_document
 from of3.runtime.runs.flags import (
     bundle_of,
@@ -29,6 +29,7 @@ from of3.runtime.runs.flags import (
 from of3.runtime.runs.messages import Message, before
 from of3.runtime.runs.root import Root
 from of3.runtime.runs.runinfo import made_with
+from of3.runtime.steps import Results
 from of3.runtime.types import Failure, RunBroken, RunError
 
 log = logging.getLogger(__name__)

@@ -19,9 +19,7 @@ from of3.runtime.types import (
     Image,
     PictureError,
     Pixels,
-    RunningDetection,
-    Scene,
-    Searched,
+    View,
 )
 from of3.runtime.vision.outputs import MOST_PX, plausible, within
 from of3.runtime.vision.tensor import bgr, normalise, planes_of
@@ -32,11 +30,12 @@ VARIANCES = (0.1, 0.2)
 CANDIDATE_SCORE = 0.02
 MAX_IOU = 0.4
 MIN_CONFIDENCE = 0.5
+NO_FACE = "no face"
 ALIKE = 1e-3  # scores that do not tell which face is the better one
 MAX_FED_PIXELS = 50_000_000  # the network takes 36 bytes for each (measured at 12 and 48 megapixels)
 
 
-def scene(image: Image, card: InputCard, factor: float) -> Scene:
+def view(image: Image, card: InputCard, factor: float) -> View:
     """An image resized by `factor` and normalised for the detector."""
     height, width = image.pixels.shape[:2]
     if height * width * factor * factor > MAX_FED_PIXELS:
@@ -50,7 +49,7 @@ def scene(image: Image, card: InputCard, factor: float) -> Scene:
     fill = planes_of if factor == 1.0 else partial(_resize, factor=factor)
     fill(image.pixels, bgr(tensor, card))
     normalise(tensor, card)
-    return Scene(image, tensor)
+    return View(tensor, factor)
 
 
 def _resize(pixels: Pixels, out: Floats, factor: float) -> None:
@@ -117,12 +116,6 @@ def nms(boxes_px: Floats, scores: Floats, max_iou: float) -> list[int]:
     return keep
 
 
-def searched(running: RunningDetection) -> Searched:
-    """Wait for the detector; what it was fed, as large as the picture, is let go."""
-    _, height, width = running.scene.tensor.shape
-    return Searched(running.scene.image, (height, width), running.outputs())
-
-
 def faces(outputs: Mapping[str, Floats], height: int, width: int, factor: float) -> list[Face]:
     """Outputs for a fed picture of height x width -> its faces of confidence 0.5 and more, best first.
 
@@ -153,13 +146,22 @@ def choose(image: Image, found: Sequence[Face], best_face: str, is_required: boo
     best_face: "score", as the original; "larger": the largest of those whose score is within 0.001 of the best.
     """
     if not found and is_required:
-        raise PictureError("no face")
+        raise PictureError(NO_FACE)
+    return checked(Detection(image, best_of(found, best_face) if found else None, len(found)))
+
+
+def best_of(found: Sequence[Face], best_face: str) -> Face:
+    """The one that `choose` takes of some, the best first."""
     alike = [face for face in found if found[0].confidence - face.confidence < ALIKE]
-    face = max(alike, key=_area) if best_face == "larger" and alike else next(iter(found), None)
-    if face is not None:
-        within(MOST_PX, "the face's box", face.box_px)
-        within(MOST_PX, "the face's points", face.points_px)
-    return Detection(image, face, len(found))
+    return max(alike, key=_area) if best_face == "larger" else found[0]
+
+
+def checked(detection: Detection) -> Detection:
+    """The same.  Raises PictureError: a number of its face cannot be."""
+    if detection.face is not None:
+        within(MOST_PX, "the face's box", detection.face.box_px)
+        within(MOST_PX, "the face's points", detection.face.points_px)
+    return detection
 
 
 def _area(face: Face) -> float:

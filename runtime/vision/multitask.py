@@ -87,4 +87,5 @@ def record_of(
         faces=sample.faces,
         face=0 if face is None else face.rank,
         remarks=tuple(remarks_of(face, numbers.angles_rad[row], presence)),
+        size_px=sample.size_px,
     )

@@ -22,7 +22,12 @@ def sample_of(detection: Detection, card: InputCard, is_cropped: bool, has_patch
     patch = align(image.pixels, box_of(image.pixels, detection.face)) if has_patch else None
     tensor = np.empty((3, CROP_PX, CROP_PX), np.float32)
     face_tensor(pixels, card, tensor)
-    return Sample(image.source, image.damage, tensor, face, patch, detection.faces)
+    return Sample(image.source, image.damage, tensor, face, patch, detection.faces, size_px(image.pixels))
+
+
+def size_px(pixels: Pixels) -> tuple[int, int]:
+    """(H,W,3) -> width, height."""
+    return pixels.shape[1], pixels.shape[0]
 
 
 def face_tensor(pixels: Pixels, card: InputCard, out: Floats) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 
 from of3.runtime.commands.cli import main
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 KILLS, PATIENCE_S = 3, 300
 NOT_COMPARED = {"run.json", "run.lock", "openface3.txt", "records.sqlite"}
 
@@ -129,6 +131,27 @@ def killed_and_run_again(files):
         assert files(out) == want
 
     return until_enough
+
+
+@pytest.fixture(scope="session")
+def faces(shared_root):
+    """Three photographs of a face each."""
+    return [str(shared_root / "images" / name) for name in ("0.jpg", "16.jpg", "89.jpg")]
+
+
+@pytest.fixture(scope="session")
+def portrait():
+    """A photograph of a face of 254 px with its surroundings."""
+    path = REPOSITORY.parent / "shared" / "cases" / "02_big_face" / "single_face.jpg"
+    if not path.exists():
+        pytest.skip(f"no photograph of a face with its surroundings: no {path}")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def real_detector(shared_root, permuted_root):
+    """A bundle of stand-ins with the published detector."""
+    return permuted_root / "weights" / "of3_bundle"
 
 
 @pytest.fixture(scope="session")

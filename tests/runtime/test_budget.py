@@ -109,10 +109,10 @@ def test_every_picture_is_done_in_order_however_little_memory_there_is(
 
 def test_pictures_that_take_all_of_it_go_one_after_the_other(bundle_folder, pictures, monkeypatch):
     """And nothing refers to one, its pixels or what the detector was fed, when the next is made ready."""
-    original = detect.scene
+    original = detect.view
     made: list[weakref.ref[Any]] = []
 
-    def scene(image, card, factor):
+    def view(image, card, factor):
         until = time.monotonic() + 5  # the thread that made its crop may be about to return
         while time.monotonic() < until and any(each() is not None for each in made):
             time.sleep(0.001)
@@ -121,7 +121,7 @@ def test_pictures_that_take_all_of_it_go_one_after_the_other(bundle_folder, pict
         made.extend(weakref.ref(array) for array in (image.pixels, found.tensor))
         return found
 
-    monkeypatch.setattr(detect, "scene", scene)
+    monkeypatch.setattr(detect, "view", view)
     with Pipeline.open(bundle_folder, Settings(detect=True, memory_bytes=1, workers=4)) as pipeline:
         results = list(pipeline.run(pictures))
     assert [result.source for result in results] == [str(path) for path in pictures]

@@ -2,7 +2,6 @@
 
 import cv2
 import numpy as np
-import pytest
 
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.settings import Settings
@@ -13,16 +12,6 @@ def pixels_of(path):
     pixels = cv2.imread(str(path))
     assert pixels is not None
     return pixels
-
-
-@pytest.fixture(scope="module")
-def faces(shared_root):
-    return [str(shared_root / "images" / name) for name in ("0.jpg", "16.jpg", "89.jpg")]
-
-
-@pytest.fixture(scope="module")
-def real_detector(shared_root, permuted_root):
-    return permuted_root / "weights" / "of3_bundle"
 
 
 def on_canvas(path, height, width, top, left):

@@ -36,8 +36,8 @@ from of3.runtime.runs.shards.pool import WorkerLost
 from of3.runtime.runs.shards.process import Child, begin
 from of3.runtime.stream import delayed
 from of3.runtime.types import Floats, PictureError, RunError, Source
-from of3.runtime.vision.detect import scene
 from of3.runtime.vision.images import read_image
+from of3.runtime.vision.search import scene
 
 T = TypeVar("T")
 Go = Callable[[float], int]  # at work until then, by time.monotonic -> images done
@@ -135,7 +135,7 @@ def _first_scene(session: Session, card: InputCard, items: Sequence[Item]) -> Fl
     for item in items:
         try:
             image = read_image(Source(item.path, item.path), options.reject_damaged, options.max_pixels)
-            return scene(image, card, options.detector_resize).tensor
+            return scene(image, card, options.detector_resize).views[0].tensor  # others are a sixteenth
         except PictureError:
             continue
     raise NotMeasured(f"none of the first {len(items)} pictures can be read")

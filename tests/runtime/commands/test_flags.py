@@ -74,6 +74,7 @@ def test_words_for_off(word):
         ("--landmarks", "maybe"),
         ("--detector_resize", "0"),
         ("--detector_resize", "nan"),
+        ("--detector_resize", "automatic"),
         ("--csv_emotion_topk", "-1"),
         ("--batch", "0"),
         ("--dtype", "int8"),
@@ -101,6 +102,11 @@ def test_wrong_values_and_abbreviations_exit_2(flags, capsys):
 def test_memory_is_given_in_bytes_or_powers_of_two():
     for text, want in (("auto", 0), ("4096", 4096), ("3k", 3072), ("512M", 512 << 20), ("2G", 2 << 30)):
         assert options("--memory", text).memory == want
+
+
+def test_the_detectors_input_is_resized_by_a_number_or_as_the_picture_wants_it():
+    for text, want in (("0.5", 0.5), ("2", 2.0), ("auto", "auto")):
+        assert options("--detector_resize", text).detector_resize == want
 
 
 def test_suffixes_are_the_same_however_they_are_said():

@@ -136,12 +136,14 @@ def test_faces_that_are_large_tilted_or_several_are_told_and_stay(run, out, scen
 def test_a_smaller_picture_gives_a_large_face_its_box(run, out, scenes, permuted_root):
     (scenes / "two.png").unlink()
     boxes = {}
-    for factor in ("1.0", "0.25"):
+    for factor in ("1.0", "0.25", "auto"):
         flags = ["--skip_detect", "off", "--extra_csv", "on", "--override", "--detector_resize", factor]
         assert run(*flags, root=permuted_root) == 0
         with (out / "openface3_boxes.csv").open() as file:
             boxes[factor] = {Path(row["path"]).name: float(row["h"]) for row in csv.DictReader(file)}
     usual = boxes["1.0"]["usual.png"]
     assert boxes["0.25"]["large.png"] == pytest.approx(4.76 * usual, rel=0.1)
+    assert boxes["auto"]["large.png"] == pytest.approx(4.76 * usual, rel=0.05)
+    assert boxes["auto"]["usual.png"] == usual
     assert boxes["1.0"]["large.png"] < 0.8 * 4.76 * usual
     assert json.loads((out / "run.json").read_text())["counts"]["large"] == 0

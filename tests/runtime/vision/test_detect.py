@@ -11,7 +11,7 @@ from of3.runtime.vision.detect import (
     faces,
     nms,
     priors,
-    scene,
+    view,
 )
 
 CARD = InputCard("image", ("batch", 3, "height", "width"), "BGR", 1.0, (104, 117, 123), (1, 1, 1))
@@ -133,26 +133,26 @@ def test_a_face_that_cannot_be_is_one_pictures_error(name, side, said):
 
 
 def test_the_detector_is_fed_bgr_minus_the_means():
-    fed = scene(Image("x", np.full((5, 7, 3), (104, 120, 120), np.uint8)), CARD, 1.0)
+    fed = view(Image("x", np.full((5, 7, 3), (104, 120, 120), np.uint8)), CARD, 1.0)
     assert fed.tensor.shape == (3, 5, 7)
     np.testing.assert_array_equal(fed.tensor[:, 0, 0], [0, 3, -3])
 
 
 @pytest.mark.parametrize(("factor", "size"), [(0.5, (20, 31)), (2.0, (82, 122)), (0.37, (15, 23))])
 def test_any_factor_resizes(factor, size):
-    fed = scene(Image("x", np.zeros((41, 61, 3), np.uint8)), CARD, factor)
+    fed = view(Image("x", np.zeros((41, 61, 3), np.uint8)), CARD, factor)
     assert fed.tensor.shape[1:] == size or abs(np.subtract(fed.tensor.shape[1:], size)).max() <= 1
 
 
 def test_a_factor_that_leaves_nothing_is_one_pictures_error():
     with pytest.raises(PictureError, match="leaves nothing of 61x41"):
-        scene(Image("x", np.zeros((41, 61, 3), np.uint8)), CARD, 0.001)
+        view(Image("x", np.zeros((41, 61, 3), np.uint8)), CARD, 0.001)
 
 
 def test_more_than_the_network_has_memory_for_is_said_with_the_remedy():
     giant = Image("x", np.broadcast_to(np.zeros(3, np.uint8), (8000, 8000, 3)))
     with pytest.raises(PictureError, match=r"8000x8000 pixels .* pass a smaller --detector_resize"):
-        scene(giant, CARD, 1.0)
+        view(giant, CARD, 1.0)
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.25, 0.77, 2.0])
@@ -160,13 +160,13 @@ def test_what_is_fed_is_opencvs_resizing_of_the_floats_to_the_bit(factor):
     pixels = np.random.default_rng(5).integers(0, 256, (333, 517, 3), np.uint8)
     resized = cv2.resize(pixels.astype(np.float32), None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
     want = (resized - np.array([104, 117, 123], np.float32)).transpose(2, 0, 1)
-    np.testing.assert_array_equal(scene(Image("a", pixels), CARD, factor).tensor, want)
+    np.testing.assert_array_equal(view(Image("a", pixels), CARD, factor).tensor, want)
 
 
 @pytest.mark.parametrize(("factor", "bytes_a_pixel"), [(1.0, 12), (0.25, 7)])
 def test_a_large_picture_is_not_copied_as_floats_besides(factor, bytes_a_pixel, peak_bytes):
     pixels = np.zeros((3000, 4000, 3), np.uint8)
-    assert peak_bytes(lambda: scene(Image("a", pixels), CARD, factor)) < 1.05 * bytes_a_pixel * 12_000_000
+    assert peak_bytes(lambda: view(Image("a", pixels), CARD, factor)) < 1.05 * bytes_a_pixel * 12_000_000
 
 
 def test_decoding_takes_no_memory_for_what_is_no_candidate(peak_bytes):
