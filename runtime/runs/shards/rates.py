@@ -26,7 +26,6 @@ from of3.runtime.logs.items import Item
 from of3.runtime.logs.writer import Writer
 from of3.runtime.networks import DETECTOR, Networks
 from of3.runtime.options import Options
-from of3.runtime.pipeline import Results
 from of3.runtime.runs.console import log_to_stderr
 from of3.runtime.runs.flags import row_options
 from of3.runtime.runs.interruption import Interruption
@@ -34,6 +33,7 @@ from of3.runtime.runs.session import Session, or_run_broken
 from of3.runtime.runs.shards.plan import Plan
 from of3.runtime.runs.shards.pool import WorkerLost
 from of3.runtime.runs.shards.process import Child, begin
+from of3.runtime.steps import Results
 from of3.runtime.stream import delayed
 from of3.runtime.types import Floats, PictureError, RunError, Source
 from of3.runtime.vision.images import read_image
