@@ -33,6 +33,13 @@ def labels_of(bundle: Bundle, gaze_order: str) -> Labels:
     return replace(bundle.labels, gaze=measured) if gaze_order == "measured" and measured else bundle.labels
 
 
+def points_of(bundle: Bundle) -> int:
+    """Landmarks of a face, 0 where there is no network for them."""
+    card = bundle.models.get("landmarks")
+    sides = [output.shape[1] for output in card.outputs if output.name == "landmarks"] if card else []
+    return next((side for side in sides if isinstance(side, int)), 0)
+
+
 def is_published(bundle: Bundle) -> bool:
     """Whether it was made of the published weights, all of it."""
     return not bundle.is_stand_in and all(status == PUBLISHED for status in bundle.weights.values())

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from of3.engines.registry import CHOICES, PRECISIONS
-from of3.runtime.settings import MAX_PIXELS, Resize
+from of3.runtime.settings import MAX_PIXELS, Faces, Resize
 
 # Groups of the help text, in its order; the first three stand under one title.
 GROUPS = {
@@ -81,7 +81,7 @@ class Options:
     require: bool = flag(
         "compute", "no taking over: the engine asked for (auto: the best), or exit 2", "present", matters=False
     )
-    amp: bool = switch("compute", "mixed precision; with --device cpu bf16 only", None)
+    amp: bool = switch("compute", "mixed precision; with --device cpu bf16 only (on if cuda)", None)
     dtype: str = flag("compute", "precision with --amp on (bf16)", default="bf16", choices=PRECISIONS)
     tf32: bool = switch("compute", "TF32 matrix products; GPU only", True)
     max_pixels: int = flag(
@@ -130,12 +130,20 @@ class Options:
         matters=False,
     )
     shard_size: int = flag("scale", "pictures of a shard (auto)", "count_or_auto", 0, matters=False)
-    skip_detect: bool = switch("detection", "take every image as a face crop", True)
+    skip_detect: bool = switch(
+        "detection", "take every image as a face crop (on; with --faces all or N off)", None
+    )
+    faces: Faces = flag(
+        "detection",
+        "all, or the N best: every face has its row in openface3_faces.csv besides (best: of each image one)",
+        "faces",
+        "best",
+        metavar="best|all|N",
+    )
     detector_resize: Resize = flag(
         "detection",
-        "resize the detector's input; boxes stay in original pixels; auto: several sizes, for any face (1.0)",
+        "resize the detector's input; auto: several sizes, for any face (1.0; with --faces all or N auto)",
         "positive_or_auto",
-        1.0,
         metavar="FLOAT|auto",
     )
     best_face: str = flag(
@@ -152,6 +160,7 @@ class Options:
     )
     th_smile: float = flag("behaviour", "AU12 of a smile, from (0.5)", "number", 0.5)
     th_mouth: float = flag("behaviour", "AU25 or AU26 of an open mouth, from (0.5)", "number", 0.5)
+    th_eyes: float = flag("behaviour", "openness of a closed eye, below; with --eyes on (0.2)", "number", 0.2)
     no_calib: bool = switch("behaviour", "keep the documented AU order, measure nothing", False)
     calib_cache: bool = switch("behaviour", "use the AU order stored in au_info.json", True, False)
     calib_guard: bool = switch("behaviour", "adopt a measured AU order only when it is decisive", True)
@@ -161,6 +170,7 @@ class Options:
         "extras", "label:prob pairs in openface3_full.csv, 0 none (0)", "count", 0, metavar="INT"
     )
     landmarks: bool = switch("extras", "save landmarks per image if the bundle has them", False)
+    eyes: bool = switch("extras", "fill eyes and au45 of openface3.csv, where --landmarks on tells", False)
     landmarks_fmt: str = flag(
         "extras", "landmark files (json)", default="json", choices=("json", "pts", "both")
     )

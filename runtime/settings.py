@@ -10,6 +10,7 @@ MAX_PIXELS = 178_956_970
 # OpenCV's own limit, which it reads once, when cv2 is imported.  It is beyond ours a second net, for what cv2
 # decodes though we cannot read its header; a PNG, WebP or BMP larger than it needs it raised before the import.
 MAX_PIXELS_VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
+Faces = int | Literal["best", "all"]  # of a picture: one, every one, or the best so many
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ FLOORS = {
     "engines": "",
     "records": "engines",  # of3.runtime's own: what flows, what is asked for
     "vision": "engines records",
-    "logs": "records",
+    "logs": "records vision",
     "pipeline": "engines records vision",
     "sources": "records vision",
     "tracks": "records",

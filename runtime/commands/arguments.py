@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from of3.engines.registry import PRECISIONS, kind_named
-from of3.runtime.settings import Resize
+from of3.runtime.settings import Faces, Resize
 
 ON = {"on", "1", "true", "yes", "y"}
 MOST_SHARES = 100_000  # one that has no shard to do is idle; so many processes nobody has
@@ -32,6 +32,15 @@ def positive(text: str) -> float:
 
 def positive_or_auto(text: str) -> Resize:
     return "auto" if text == "auto" else positive(text)
+
+
+def faces(text: str) -> Faces:
+    words: Mapping[str, Faces] = {"best": "best", "all": "all"}
+    if text in words:
+        return words[text]
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"got {text!r}, want best, all, or how many")
+    return int(text)
 
 
 def count(text: str) -> int:
@@ -105,6 +114,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "number": float,
     "on_off": on_off,
     "positive_or_auto": positive_or_auto,
+    "faces": faces,
     "count": count,
     "count_or_auto": count_or_auto,
     "bytes_or_auto": bytes_or_auto,

@@ -23,6 +23,7 @@ LOG OUTPUT
   <logs>/openface3/openface3.csv         one row per image (append mode; header written if file is new)
   <logs>/openface3/openface3_full.csv    with --extra_csv on: all eight AUs, top-k emotions
   <logs>/openface3/openface3_boxes.csv   with --extra_csv on: which face of how many, its box and points
+  <logs>/openface3/openface3_faces.csv   with --faces all or N: a row a face, with head pose where landmarks run
   <logs>/openface3/per_image/<stem>.tsv  with --per_image on: gaze, AU vector, emotion logits
   <logs>/openface3/per_image/<stem>.landmarks.json and .pts  with --landmarks on
   <logs>/openface3/au_info.json          AU order, how it was calibrated, and its cache
@@ -53,12 +54,15 @@ class CommandLine:
         given = vars(self.namespace)
         root = Path(given["of3_root"] or ".")
         weights = Path(given["weights"] or root / "weights")
+        is_one = given["faces"] == "best"
         derived = {
             "logs": Path(given["logs"]),
             "of3_root": root,
             "weights": weights,
             "bundle": Path(given["bundle"] or weights / "of3_bundle"),
             "amp": given["device"] == "cuda" if given["amp"] is None else given["amp"],
+            "skip_detect": is_one if given["skip_detect"] is None else given["skip_detect"],
+            "detector_resize": given["detector_resize"] or (1.0 if is_one else "auto"),
         }
         return Options(**{name: derived.get(name, given[name]) for name in FLAGS})
 
@@ -111,7 +115,7 @@ def _add(group: argparse._ArgumentGroup, name: str, flag: Flag) -> None:
     if flag.parse == "present":
         group.add_argument(f"--{name}", action="store_true", help=flag.text)
         return
-    shown = {True: " (on)", False: " (off)", None: " (on if cuda)"}
+    shown = {True: " (on)", False: " (off)", None: ""}
     group.add_argument(
         f"--{name}",
         type=arguments.READERS[flag.parse],

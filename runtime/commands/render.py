@@ -11,7 +11,16 @@ from of3.runtime.options import FLAGS
 
 GOES_ON = "nothing is lost, the same command goes on"
 # What only decides how a picture's records are written.
-RENDERED = ("th_smile", "th_mouth", "per_image", "extra_csv", "csv_emotion_topk", "landmarks_fmt")
+RENDERED = (
+    "th_smile",
+    "th_mouth",
+    "per_image",
+    "extra_csv",
+    "csv_emotion_topk",
+    "landmarks_fmt",
+    "eyes",
+    "th_eyes",
+)
 
 log = logging.getLogger(__name__)
 

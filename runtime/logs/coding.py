@@ -6,6 +6,7 @@ Arrays are float32, little-endian.  SQLite itself would not notice a bit that ha
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 from zlib import crc32
 
@@ -13,12 +14,13 @@ import numpy as np
 
 from of3.runtime.logs.items import Item, Stamp, key_of, path_of
 from of3.runtime.logs.made import OutputNames
-from of3.runtime.logs.rows import Measures
+from of3.runtime.logs.rows import Measures, Result, faces_of, taken
 from of3.runtime.remarks import TILTED
-from of3.runtime.types import Failure, Floats, RawValues, Record
+from of3.runtime.types import Analysis, Failure, Floats, RawValues, Record
 
 Values = tuple[Any, ...]  # of a row
-# Columns of `pictures` and `faces`, but for what says whose they are.  A picture without a stage has a face.
+# Columns of `pictures` and `faces`, but for what says whose they are.  A picture without a stage has the face
+# that is taken where one is asked for, and its remarks; whether or not it has a stage it may have others.
 PICTURE = (
     "key",
     "path",
@@ -30,15 +32,19 @@ PICTURE = (
     "damage",
     "faces",
     "remarks",
+    "taken",
+    "width_px",
+    "height_px",
     "crc",
 )
 SHAPES = ((4,), (5, 2), (-1,), (-1,), (-1,), (-1,), (-1, 2))
 ARRAYS = ("box_px", "points_px", "emotion_logits", "probabilities", "gaze_rad", "au", "landmarks_px")
 FACE = ("face", "confidence", *ARRAYS, "crc")
 # How they are read; the path is there for others, ours follows from the key.  Then, where a row has them: the
-# picture's checksum, its face, its confidence, the first of its arrays.
+# picture's checksum, a face of it, its confidence, the first of its arrays.
 PICTURE_READ = ", ".join(f"p.{name}" for name in PICTURE if name != "path")
 CRC, AT_FACE, AT_CONFIDENCE, AT_ARRAYS = (len(PICTURE) - 2 + number for number in range(4))
+AT_TAKEN, AT_WIDTH, AT_HEIGHT = (CRC - 3 + number for number in range(3))
 ROW_READ = f"{PICTURE_READ}, {', '.join(f'f.{name}' for name in FACE)}"
 
 
@@ -46,13 +52,16 @@ class Damaged(Exception):
     """A row is not what was written."""
 
 
-def picture_values(item: Item, result: Record | Failure) -> Values:
+def picture_values(item: Item, result: Result) -> Values:
     """As PICTURE, of a storable result."""
-    said: Values = (result.stage, result.reason, "", None, "") if isinstance(result, Failure) else ()
-    if isinstance(result, Record):
-        said = ("", "", result.damage, result.faces, " ".join(result.remarks))
+    said, one = list[Any](), taken(result)
+    if isinstance(one, Failure):
+        said = [one.stage, one.reason, "", None, "", None]
+    else:
+        said = ["", "", one.damage, one.faces, " ".join(one.remarks), one.face]
+    size_px = None if isinstance(result, Failure) else result.size_px
     key, stamp = key_of(item.path), item.stamp
-    facts = (stamp.size, stamp.mtime_ns, item.stem_index, *said)
+    facts = (stamp.size, stamp.mtime_ns, item.stem_index, *said, *(size_px or (None, None)))
     return (key, os.fsencode(item.path), *facts, _picture_crc(key, *facts))
 
 
@@ -72,26 +81,28 @@ def face_values(picture: int, record: Record) -> Values:
     return (record.face, record.confidence, *blobs, _face_crc(picture, record.face, record.confidence, blobs))
 
 
-def values_of(results: Iterable[tuple[Item, Record | Failure]]) -> tuple[list[Values], list[Values | None]]:
-    """Storable results -> the values of their pictures and of their faces; None where one has none."""
-    pictures, faces = list[Values](), list[Values | None]()
+def values_of(results: Iterable[tuple[Item, Result]]) -> tuple[list[Values], list[list[Values]]]:
+    """Storable results -> the values of their pictures, and of the faces of each."""
+    pictures, faces = list[Values](), list[list[Values]]()
     for item, result in results:
         pictures.append(picture_values(item, result))
-        faces.append(face_values(pictures[-1][-1], result) if isinstance(result, Record) else None)
+        faces.append([face_values(pictures[-1][-1], record) for record in faces_of(result)])
     return pictures, faces
 
 
-def storable(result: Record | Failure) -> Record | Failure:
+def storable(result: Result) -> Result:
     """The same, with what is said of it as UTF-8 can hold it."""
-    if isinstance(result, Failure):
-        return replace(result, reason=result.reason.encode("utf-8", "backslashreplace").decode())
-    return result
+    if isinstance(result, Analysis) and isinstance(result.taken, Failure):
+        return replace(result, taken=_storable(result.taken))
+    return _storable(result) if isinstance(result, Failure) else result
+
+
+def _storable(result: Failure) -> Failure:
+    return replace(result, reason=result.reason.encode("utf-8", "backslashreplace").decode())
 
 
 def _picture_crc(key: bytes, *facts: object) -> int:
-    size, mtime_ns, stem_index, stage, reason, damage, faces, remarks = facts
-    text = f"{size}\0{mtime_ns}\0{stem_index}\0{stage}\0{reason}\0{damage}\0{faces}\0{remarks}"
-    return crc32(text.encode(), crc32(key))
+    return crc32("\0".join(map(str, facts)).encode(), crc32(key))
 
 
 def _face_crc(picture: int, face: int, confidence: float | None, blobs: Sequence[bytes | None]) -> int:
@@ -99,18 +110,24 @@ def _face_crc(picture: int, face: int, confidence: float | None, blobs: Sequence
     return crc32(b"|".join([blob or b"" for blob in blobs]), crc32(f"{face} {confidence}".encode(), picture))
 
 
-def check(rows: Iterable[Values]) -> None:
-    """Raise Damaged unless the checksums of rows are right.  rows: as PICTURE_READ, or ROW_READ."""
+def check(rows: Sequence[Values]) -> None:
+    """Raise Damaged unless the checksums of rows are right, and no taken face is missing.
+
+    rows: as PICTURE_READ; or ROW_READ, all of each picture.
+    """
     try:
+        there = set[bytes]()  # pictures whose taken face is
         for row in rows:
             key, *facts = row[:CRC]
-            stage, face = row[4], row[AT_FACE:]
+            face = row[AT_FACE:]
             if _picture_crc(key, *facts) != row[CRC]:
                 raise Damaged("a picture's row")
-            if face and (face[-1] is None) != bool(stage):
+            if face and face[-1] is not None and _face_crc(row[CRC], face[0], face[1], face[2:-1]) != face[-1]:
                 raise Damaged("a face's row")
-            if face and not stage and _face_crc(row[CRC], face[0], face[1], face[2:-1]) != face[-1]:
-                raise Damaged("a face's row")
+            if face and face[-1] is not None and face[0] == row[AT_TAKEN]:
+                there.add(key)
+        if any(len(row) > AT_FACE and not row[4] and row[0] not in there for row in rows):
+            raise Damaged("a face's row")
     except TypeError as error:
         raise Damaged("a picture's row") from error
 
@@ -120,28 +137,67 @@ def is_told(row: Values) -> bool:
     return bool(row[4] or row[6] or TILTED in row[8])
 
 
+def whole_pictures(batches: Iterable[list[Values]]) -> Iterator[list[Values]]:
+    """Rows as ROW_READ, some at a time -> the same, none of a picture's apart."""
+    held: list[Values] = []
+    for rows in batches:
+        held += rows
+        end = len(held)
+        while end and held[end - 1][0] == held[-1][0]:
+            end -= 1
+        if end:
+            yield held[:end]
+            held = held[end:]
+    if held:
+        yield held
+
+
+def of_taken(rows: Iterable[Values]) -> list[Values]:
+    """Rows as ROW_READ, all of each picture -> one of each: of the face that is taken, where there is one."""
+    pictures = (list(group) for _, group in groupby(rows, key=lambda row: row[0]))
+    return [next((row for row in picture if row[AT_FACE] == row[AT_TAKEN]), picture[0]) for picture in pictures]
+
+
+def faces(rows: Sequence[Values], names: OutputNames) -> Iterator[tuple[str, list[Record]]]:
+    """Rows as ROW_READ, checked, all of each picture -> the path and the faces of each, the best first.
+
+    What there is to remark is of the face that is taken, and known of no other.
+    """
+    records = _records([row for row in rows if row[-1] is not None], names)
+    for key, group in groupby(rows, key=lambda row: row[0]):
+        yield path_of(key), [next(records) for row in group if row[-1] is not None]
+
+
 def results(rows: Sequence[Values], names: OutputNames) -> Iterator[tuple[Item, Record | Failure]]:
-    """Rows as ROW_READ, checked -> what they were made of."""
-    there = [row for row in rows if row[-1] is not None]
+    """Rows as ROW_READ, checked, all of each picture -> what there is of the face that is taken."""
+    rows = of_taken(rows)
+    records = _records([row for row in rows if not row[4]], names)
+    for key, size, mtime_ns, stem_index, stage, reason, *_ in rows:
+        path = path_of(key)
+        item = Item(path, Stamp(size, mtime_ns), stem_index)
+        yield item, Failure(path, stage, reason) if stage else next(records)
+
+
+def _records(there: Sequence[Values], names: OutputNames) -> Iterator[Record]:
+    """Rows that have a face -> it."""
     box, points, logits, shares, gaze, au, landmarks = (
         _arrays([row[number] for row in there], shape) for number, shape in enumerate(SHAPES, AT_ARRAYS)
     )
     lists = zip(*map(_listed, (box, shares, gaze, au)), strict=True)
-    faces = zip(
+    face_arrays = zip(
         there,
         lists,
         zip(logits, gaze, au, strict=True),
         zip(points, landmarks, strict=True),
         strict=True,
     )
-    for key, size, mtime_ns, stem_index, stage, reason, *_ in rows:
-        path = path_of(key)
-        item = Item(path, Stamp(size, mtime_ns), stem_index)
-        yield item, Failure(path, stage, reason) if stage else _record(path, names, *next(faces))
+    for row, *arrays in face_arrays:
+        yield _record(path_of(row[0]), names, row, *arrays)
 
 
 def measures(rows: Sequence[Values], names: OutputNames) -> Iterator[Failure | Measures]:
-    """Rows as ROW_READ, checked -> what openface3.csv needs of them, in a third of whole records' time."""
+    """As `results`: what openface3.csv needs of them, in a third of whole records' time."""
+    rows = of_taken(rows)
     there = [row for row in rows if not row[4]]
     numbers: Iterator[Any] = iter(())
     if there:
@@ -199,5 +255,6 @@ def _record(
         points=points,
         faces=row[7],
         face=row[AT_FACE],
-        remarks=tuple(row[8].split()),
+        remarks=tuple(row[8].split()) if row[AT_FACE] == row[AT_TAKEN] else (),
+        size_px=None if row[AT_WIDTH] is None else (row[AT_WIDTH], row[AT_HEIGHT]),
     )

@@ -19,7 +19,7 @@ from of3.runtime.logs.known import Known, known
 from of3.runtime.logs.opening import is_there, reading, refuse_shared, remove
 from of3.runtime.types import RunError
 
-APPLICATION, REVISION = 0x4F463372, 2  # "OF3r"
+APPLICATION, REVISION = 0x4F463372, 3  # "OF3r"
 SCHEMA = (
     "CREATE TABLE runs (id INTEGER PRIMARY KEY, document TEXT NOT NULL, is_sorted INTEGER NOT NULL, "
     "crc INTEGER NOT NULL) STRICT",
@@ -28,7 +28,7 @@ SCHEMA = (
     "CREATE TABLE pictures (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, key BLOB NOT NULL, "
     "path TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, stem_index INTEGER NOT NULL, "
     "stage TEXT NOT NULL, reason TEXT NOT NULL, damage TEXT NOT NULL, faces INTEGER, remarks TEXT NOT NULL, "
-    "crc INTEGER NOT NULL) STRICT",
+    "taken INTEGER, width_px INTEGER, height_px INTEGER, crc INTEGER NOT NULL) STRICT",
     "CREATE UNIQUE INDEX by_key ON pictures (run, key)",
     "CREATE TABLE faces (picture INTEGER NOT NULL, face INTEGER NOT NULL, confidence REAL, box_px BLOB, "
     "points_px BLOB, emotion_logits BLOB NOT NULL, probabilities BLOB NOT NULL, gaze_rad BLOB NOT NULL, "

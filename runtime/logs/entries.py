@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from of3.runtime.logs.coding import Values, storable, values_of
 from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.items import Item
-from of3.runtime.logs.rows import Layout, RowOptions, text_of
-from of3.runtime.types import Failure, Record
+from of3.runtime.logs.rows import Layout, Result, RowOptions, taken, text_of
 
-Results = Iterable[tuple[Item, Record | Failure]]
+Results = Iterable[tuple[Item, Result]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,7 +16,7 @@ class Entries:
     """Of some pictures that follow each other."""
 
     pictures: Sequence[Values]
-    faces: Sequence[Values | None]  # of each picture, None where it has none
+    faces: Sequence[Sequence[Values]]  # of each picture
     texts: Sequence[bytes]  # their rows of each table
     counts: Counts
 
@@ -27,5 +26,5 @@ def entries_of(results: Results, options: RowOptions, layouts: Sequence[Layout])
     kept, counts = [(item, storable(result)) for item, result in results], Counts()
     found = [result for _, result in kept]
     for result in found:
-        counts.count(result)
+        counts.count(taken(result))
     return Entries(*values_of(kept), [text_of(layout, options, found) for layout in layouts], counts)

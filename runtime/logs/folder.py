@@ -30,7 +30,7 @@ from of3.runtime.logs.render import (
     render_tables,
     stored_text,
 )
-from of3.runtime.logs.rows import TABLES
+from of3.runtime.logs.rows import FILES
 from of3.runtime.logs.store import FILE, Region, Store, make_store, open_store, region_seed
 from of3.runtime.logs.tables import Table, check_header, has_rows
 from of3.runtime.types import RunError
@@ -62,7 +62,7 @@ def what_stays(folder: Path, mode: Mode, identity: Mapping[str, Any]) -> Store |
     try:
         if is_recorded:
             return _whole_store(folder, mode, identity)
-        for path in (folder / layout.file for layout in TABLES):
+        for path in (folder / name for name in FILES):
             if mode.resume and has_rows(path):
                 raise RunError(f"{path}: has rows but no {FILE}: pass --resume off to append, or --override")
     except RunError:
@@ -82,7 +82,7 @@ def _whole_store(folder: Path, mode: Mode, identity: Mapping[str, Any]) -> Store
         try:
             if not mode.resume:
                 check_not_emptied(store, folder)
-            if not all(is_whole(store, folder, layout) for layout in TABLES):
+            if not all(is_whole(store, folder, name) for name in FILES):
                 log.warning("%s: the tables lacked rows that the records hold: written anew", folder)
                 render_tables(store, folder)
         except Changed as error:

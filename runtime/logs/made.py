@@ -58,14 +58,15 @@ def run_of(text: str) -> Run:
 def _check(run: Run) -> None:
     """Raise ValueError unless every field is of its type."""
     texts = (run.root, run.rows.landmarks_fmt, *run.names.emotions, *run.names.gaze)
-    numbers = (run.rows.th_smile, run.rows.th_mouth)
-    counts = (run.rows.csv_emotion_topk, *run.names.aus.values())
-    switches = (run.rows.per_image, run.rows.extra_csv)
+    numbers = (run.rows.th_smile, run.rows.th_mouth, run.rows.th_eyes)
+    counts = (run.rows.csv_emotion_topk, run.rows.points, *run.names.aus.values())
+    switches = (run.rows.per_image, run.rows.extra_csv, run.rows.eyes)
     if not (
         all(type(each) is dict for each in (run.identity, run.au_info))
         and all(type(each) is str for each in texts)
         and all(type(each) in (int, float) for each in numbers)
         and all(type(each) is int and each >= 0 for each in counts)
         and all(type(each) is bool for each in switches)
+        and (run.rows.faces in ("best", "all") or (type(run.rows.faces) is int and run.rows.faces > 0))
     ):
         raise ValueError("not what a run is made with")

@@ -11,7 +11,17 @@ from of3.runtime.logs.coding import Values
 from of3.runtime.logs.files import sync, synced
 from of3.runtime.logs.made import Run
 from of3.runtime.logs.opening import is_there, reading, remove, size_of
-from of3.runtime.logs.rows import ERRORS, ROWS, TABLES, Layout, failure_row, measures_row, text_of
+from of3.runtime.logs.rows import (
+    ERRORS,
+    FACES_FILE,
+    FILES,
+    ROWS,
+    Layout,
+    face_rows,
+    failure_row,
+    measures_row,
+    text_of,
+)
 from of3.runtime.logs.store import Region, Store, region_seed
 from of3.runtime.logs.tables import has_rows
 from of3.runtime.types import Failure
@@ -25,7 +35,10 @@ class Changed(Exception):
 
 def stored_text(layout: Layout, run: Run, rows: Sequence[Values]) -> bytes:
     """The rows of a table that rows of the store have, as `coding.ROW_READ`, checked."""
-    if layout is not ROWS:
+    if layout.file == FACES_FILE:
+        found = coding.faces(rows, run.names)
+        return layout.text([row for path, faces in found for row in face_rows(path, faces, run.rows.points)])
+    if layout is not ROWS or run.rows.eyes:
         told = [row for row in rows if layout is not ERRORS or coding.is_told(row)]
         return text_of(layout, run.rows, [result for _, result in coding.results(told, run.names)])
     measured = coding.measures(rows, run.names)
@@ -34,21 +47,21 @@ def stored_text(layout: Layout, run: Run, rows: Sequence[Values]) -> bytes:
     )
 
 
-def is_whole(store: Store, folder: Path, layout: Layout) -> bool:
+def is_whole(store: Store, folder: Path, name: str) -> bool:
     """Whether a table holds all rows that it should; False: it ends early, as after a kill.
 
     Raises Changed: what is there is something else.
     """
-    path, regions = folder / layout.file, store.regions(layout.file)
+    path, regions = folder / name, store.regions(name)
     size = size_of(path)
     with reading(path) if size else BytesIO() as file:
         for region in regions:
             file.seek(region.start)
             if region.end > size:
-                if _begins(file, _blocks(store, layout, region.run, store.run(region.run), region.first)):
+                if _begins(file, _blocks(store, name, region.run, store.run(region.run), region.first)):
                     return False
                 raise Changed(f"{path}: its last rows are not those that were written")
-            crc, has_holes = _crc(file, layout.file, region)
+            crc, has_holes = _crc(file, name, region)
             if crc != region.crc and has_holes and region is regions[-1]:
                 return False  # the machine lost its power: the length is on the disk, the rows are not
             if crc != region.crc:
@@ -58,10 +71,10 @@ def is_whole(store: Store, folder: Path, layout: Layout) -> bool:
 
 def check_not_emptied(store: Store, folder: Path) -> None:
     """Raise Changed where a table has no rows any more: whoever took them away does not want them back."""
-    for layout in TABLES:
-        is_filled = any(region.start < region.end for region in store.regions(layout.file))
-        if is_filled and not has_rows(folder / layout.file):
-            raise Changed(f"{folder / layout.file}: its rows are gone")
+    for name in FILES:
+        is_filled = any(region.start < region.end for region in store.regions(name))
+        if is_filled and not has_rows(folder / name):
+            raise Changed(f"{folder / name}: its rows are gone")
 
 
 def _crc(file: BinaryIO, name: str, region: Region) -> tuple[int, bool]:
@@ -84,9 +97,10 @@ def _begins(file: BinaryIO, blocks: Iterable[bytes]) -> bool:
     return not file.read(1)
 
 
-def _blocks(store: Store, layout: Layout, number: int, run: Run, first: int = 0) -> Iterator[bytes]:
+def _blocks(store: Store, name: str, number: int, run: Run, first: int = 0) -> Iterator[bytes]:
     """A run's rows in a table."""
-    if layout in run.rows.layouts:
+    layout = run.rows.layout(name)
+    if layout is not None:
         for rows in store.batches(number, first, is_told=layout is ERRORS):
             yield stored_text(layout, run, rows)
 
@@ -98,10 +112,13 @@ def render_tables(store: Store, folder: Path, runs: Mapping[int, Run] | None = N
     to be from now on; as they are by default.
     """
     runs = runs or store.runs()
+    layouts = {
+        layout.file: layout for run in (*store.runs().values(), *runs.values()) for layout in run.rows.layouts
+    }
     made = {
-        layout.file: _write_next(store, folder, layout, runs)
-        for layout in TABLES
-        if store.regions(layout.file) or any(layout in run.rows.layouts for run in runs.values())
+        name: _write_next(store, folder, layouts[name], runs)
+        for name in FILES
+        if store.regions(name) or any(run.rows.layout(name) for run in runs.values())
     }
     with store.transaction():
         for file, regions in made.items():
@@ -126,7 +143,7 @@ def _write_next(store: Store, folder: Path, layout: Layout, runs: Mapping[int, R
             for region in (region for region in regions if region.run == number):
                 _copy(old, out, at, region.start)
                 at = region.end
-            if layout in run.rows.layouts:
+            if run.rows.layout(layout.file):
                 made.append(_write_rows(store, layout, number, run, out))
         _copy(old, out, at, size)
     return made
@@ -143,7 +160,7 @@ def _copy(old: BinaryIO, out: BufferedWriter, start: int, end: int) -> int:
 def _write_rows(store: Store, layout: Layout, number: int, run: Run, out: BufferedWriter) -> Region:
     start = out.tell()
     crc = region_seed(layout.file, start, number, 0)
-    for block in _blocks(store, layout, number, run):
+    for block in _blocks(store, layout.file, number, run):
         out.write(block)
         crc = crc32(block, crc)
     return Region(start, out.tell(), number, 0, crc)
@@ -159,8 +176,8 @@ def finish_replacing(store: Store, folder: Path) -> None:
     if names:
         sync(folder)
         store.end_replacing()
-    for layout in TABLES:
-        remove(next_of(folder / layout.file))
+    for name in FILES:
+        remove(next_of(folder / name))
 
 
 def next_of(path: Path) -> Path:

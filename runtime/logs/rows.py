@@ -8,8 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from of3.runtime.logs.face_rows import derived, face_cells, face_columns, no_face_cells
 from of3.runtime.remarks import TILTED, roll_deg
-from of3.runtime.types import Failure, Floats, Record
+from of3.runtime.settings import Faces
+from of3.runtime.types import Analysis, Failure, Floats, PictureError, Record
+from of3.runtime.vision.eyes import closing, openness
+
+Result = Record | Failure | Analysis  # what is known of a picture: of one face, or of every one
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,8 @@ ROWS = Layout("openface3.csv", tuple(CSV_COLUMNS), ",")
 ERRORS = Layout("errors.tsv", ("path", "stage", "reason"), "\t")
 FULL = Layout("openface3_full.csv", tuple(FULL_COLUMNS), ",")
 BOXES = Layout("openface3_boxes.csv", tuple(BOX_COLUMNS), ",")
-TABLES = (ROWS, ERRORS, FULL, BOXES)
+FACES_FILE = "openface3_faces.csv"
+FILES = (ROWS.file, ERRORS.file, FULL.file, BOXES.file, FACES_FILE)
 OWN_FILES = (".tsv", ".landmarks.json", ".landmarks.pts")  # after a picture's stem
 TSV_COLUMNS = ["gaze_yaw", "gaze_pitch", "AU_vec", "emotion_logits"]
 
@@ -71,19 +77,51 @@ class RowOptions:
     extra_csv: bool = False
     csv_emotion_topk: int = 0
     landmarks_fmt: str = "json"  # or "pts", "both"
+    faces: Faces = "best"
+    points: int = 0  # landmarks of a face, 0 where they do not run
+    eyes: bool = False
+    th_eyes: float = 0.2
 
     @property
     def layouts(self) -> list[Layout]:
-        return [ROWS, ERRORS] + [FULL, BOXES] * self.extra_csv
+        faces = Layout(FACES_FILE, ("path", "file", *face_columns(self.points)), ",")
+        return [ROWS, ERRORS] + [FULL, BOXES] * self.extra_csv + [faces] * (self.faces != "best")
+
+    def layout(self, file: str) -> Layout | None:
+        """None where the table is not asked for."""
+        return next((layout for layout in self.layouts if layout.file == file), None)
 
 
-def text_of(layout: Layout, options: RowOptions, results: Iterable[Record | Failure]) -> bytes:
+def taken(result: Result) -> Record | Failure:
+    """What the tables of one face a picture show."""
+    return result.taken if isinstance(result, Analysis) else result
+
+
+def faces_of(result: Result) -> Sequence[Record]:
+    if isinstance(result, Analysis):
+        return result.faces
+    return [result] if isinstance(result, Record) else []
+
+
+def text_of(layout: Layout, options: RowOptions, results: Iterable[Result]) -> bytes:
     """The rows that some pictures have in a table."""
-    return layout.text([row for result in results for row in rows_of(layout, result, options)])
+    if layout.file == FACES_FILE:
+        faces = ((taken(result).source, faces_of(result)) for result in results)
+        return layout.text([row for path, found in faces for row in face_rows(path, found, options.points)])
+    return layout.text([row for result in results for row in rows_of(layout, taken(result), options)])
+
+
+def face_rows(path: str, faces: Sequence[Record], points: int) -> Iterator[list[str]]:
+    """Of a picture: a row a face, or one that says that there is none."""
+    file = path.rpartition(os.sep)[2]
+    for record in faces:
+        yield [path, file, *face_cells(record, derived(record), record.face, points)]
+    if not faces:
+        yield [path, file, *no_face_cells(points)]
 
 
 def rows_of(layout: Layout, result: Record | Failure, options: RowOptions) -> Iterator[list[str]]:
-    """A picture's rows of a table."""
+    """A picture's rows of a table of one face a picture."""
     if layout is ROWS:
         yield failure_row(result) if isinstance(result, Failure) else record_row(result, options)
     elif isinstance(result, Failure):
@@ -132,19 +170,38 @@ class Measures(NamedTuple):
     au25: float
     au26: float
     confidence: float | None
+    eye: float | None = None  # how open both eyes are on average, where that is asked for
 
 
 def record_row(record: Record, options: RowOptions) -> list[str]:
     aus, gaze, share = record.aus, record.gaze_rad, record.probabilities[record.emotion]
     of_aus = (aus[12], aus[25], aus[26])
     measures = Measures(
-        record.source, gaze["yaw"], gaze["pitch"], record.emotion, share, *of_aus, record.confidence
+        record.source,
+        gaze["yaw"],
+        gaze["pitch"],
+        record.emotion,
+        share,
+        *of_aus,
+        record.confidence,
+        _eye(record) if options.eyes else None,
     )
     return measures_row(measures, options)
 
 
+def _eye(record: Record) -> float | None:
+    """How open both eyes are on average; None where there are no landmarks that tell."""
+    if record.landmarks is None:
+        return None
+    try:
+        eyes = openness(record.landmarks)
+    except PictureError:
+        return None
+    return (eyes.left + eyes.right) / 2
+
+
 def measures_row(measures: Measures, options: RowOptions) -> list[str]:
-    path, yaw_rad, pitch_rad, emotion, probability, au12, au25, au26, confidence = measures
+    path, yaw_rad, pitch_rad, emotion, probability, au12, au25, au26, confidence, eye = measures
     is_smiling = au12 >= options.th_smile
     is_open = max(au25, au26) >= options.th_mouth
     return [
@@ -152,7 +209,7 @@ def measures_row(measures: Measures, options: RowOptions) -> list[str]:
         path.rpartition(os.sep)[2],
         f"{yaw_rad:.3f}",
         f"{pitch_rad:.3f}",
-        "",  # eyes: nothing measures them
+        "" if eye is None else "closed" if eye < options.th_eyes else "open",
         "open" if is_open else "closed",
         "smile" if is_smiling else "neutral",
         "likely" if is_smiling and is_open else "",
@@ -161,7 +218,7 @@ def measures_row(measures: Measures, options: RowOptions) -> list[str]:
         f"{au12:.4f}",
         f"{au25:.4f}",
         f"{au26:.4f}",
-        "",  # au45: not one of the eight
+        "" if eye is None else f"{closing(eye):.4f}",  # au45 is not one of the eight
         "" if confidence is None else f"{confidence:.4f}",
         "1",
     ]

@@ -16,13 +16,13 @@ from of3.runtime.logs.database import Database, put_in_place
 from of3.runtime.logs.items import Done, Item
 from of3.runtime.logs.made import Run, Session, run_of
 from of3.runtime.logs.opening import remove
-from of3.runtime.logs.rows import TABLES
+from of3.runtime.logs.rows import FILES
 from of3.runtime.remarks import TILTED
 from of3.runtime.types import Failure, Record
 
 FILE = "records.sqlite"
 BATCH = 1000  # rows that are read at a time
-ADD_PICTURE = "INSERT INTO pictures VALUES (?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ADD_PICTURE = "INSERT INTO pictures VALUES (?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ADD_FACE = "INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 DELETE_FACE = "DELETE FROM faces WHERE picture = (SELECT id FROM pictures WHERE run = ? AND key = ?)"
 DELETE_PICTURE = "DELETE FROM pictures WHERE run = ? AND key = ?"
@@ -33,13 +33,13 @@ READ_COUNTS = (
 READ_DONE = f"SELECT {coding.PICTURE_READ} FROM pictures p WHERE run = ? AND key > ? ORDER BY key LIMIT ?"  # noqa: S608
 READ = (
     f"SELECT {coding.ROW_READ} FROM %s.pictures p LEFT JOIN %s.faces f ON f.picture = p.id "  # noqa: S608
-    "WHERE p.run = ? AND p.id >= ? %s ORDER BY %s"
+    "WHERE p.run = ? AND p.id >= ? %s ORDER BY %s, f.face"
 )
 IS_TOLD = f"AND (p.stage != '' OR p.damage != '' OR instr(p.remarks, '{TILTED}'))"
 # From a part, whose pictures are numbered from 1.
 COPY_PICTURES = (
     "INSERT INTO pictures SELECT id + ?, ?, key, path, size, mtime_ns, stem_index, stage, reason, damage, "
-    "faces, remarks, crc FROM part.pictures ORDER BY id"
+    "faces, remarks, taken, width_px, height_px, crc FROM part.pictures ORDER BY id"
 )
 COPY_SESSIONS = "INSERT INTO sessions SELECT NULL, ?, started_s, ended_s, made FROM part.sessions"
 COPY_FACES = (
@@ -145,7 +145,7 @@ class Store:
     def regions(self, file: str) -> list[Region]:
         found = self._database.rows("SELECT file, start, end, run, first, crc FROM regions ORDER BY id")
         with self._database.told():
-            if {name for name, *_ in found} - {layout.file for layout in TABLES}:
+            if {name for name, *_ in found} - {*FILES}:
                 raise Damaged("where rows stand")
         return [Region(*row) for name, *row in found if name == file]
 
@@ -163,11 +163,13 @@ class Store:
     ) -> Iterator[list[Values]]:
         """Rows of a run, as `coding.ROW_READ`, by key, or from picture `first` on in the order they were added.
 
+        A picture's are not parted.
         is_told: only those of `coding.is_told`.  schema: "part", where that is attached.
         """
         order = "p.id" if first else "p.key"
         query = READ % (schema, schema, IS_TOLD if is_told else "", order)
-        for rows in self._database.batches(BATCH, query, 1 if schema == "part" else run, first):
+        found = self._database.batches(BATCH, query, 1 if schema == "part" else run, first)
+        for rows in coding.whole_pictures(found):
             if schema == "main":
                 self._check(rows)
             yield rows
@@ -203,15 +205,15 @@ class Store:
         query, made = "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?)", json.dumps(session.made)
         return self._database.write(query, number, run, session.started_s, session.ended_s, made)
 
-    def add(self, run: int, pictures: Sequence[Values], faces: Sequence[Values | None]) -> None:
-        """faces: of each picture, None where it has none.  A picture of the same key gives way."""
+    def add(self, run: int, pictures: Sequence[Values], faces: Sequence[Sequence[Values]]) -> None:
+        """faces: of each picture.  A picture of the same key gives way."""
         first, keys = self.next_picture, [(run, values[0]) for values in pictures]
         if keys and min(key for _, key in keys) <= self.last_key(run):
             self._database.write_all(DELETE_FACE, keys)
             self._database.write_all(DELETE_PICTURE, keys)
         numbered = ((number, run, *values) for number, values in enumerate(pictures, first))
         self._database.write_all(ADD_PICTURE, numbered)
-        theirs = ((number, *values) for number, values in enumerate(faces, first) if values is not None)
+        theirs = ((number, *values) for number, some in enumerate(faces, first) for values in some)
         self._database.write_all(ADD_FACE, theirs)
 
     def add_part(self, run: int, plan: str, name: str) -> None:

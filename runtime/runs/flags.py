@@ -10,12 +10,12 @@ from typing import Any
 from of3.engines import machine
 from of3.engines.bundle import Bundle, BundleError
 from of3.engines.manifest import MANIFEST
-from of3.runtime.bundle import open_bundle
+from of3.runtime.bundle import open_bundle, points_of
 from of3.runtime.logs.folder import Mode
 from of3.runtime.logs.rows import RowOptions
 from of3.runtime.networks import LANDMARKS
 from of3.runtime.options import FLAGS, Options
-from of3.runtime.settings import Resize, Settings
+from of3.runtime.settings import Faces, Resize, Settings
 from of3.runtime.types import RunError
 
 
@@ -30,6 +30,7 @@ def check_json(flags: Mapping[str, Any]) -> None:
         int: (int,),
         float: (int, float),
         Resize: (int, float, str),
+        Faces: (int, str),
         str: (str,),
         Path: (str,),
         tuple[int, int] | None: (list, tuple, type(None)),
@@ -69,8 +70,9 @@ def precision_of(options: Options) -> str:
     return options.dtype if options.amp else "fp32"
 
 
-def row_options(options: Options) -> RowOptions:
-    return RowOptions(**_shared(options, RowOptions))
+def row_options(options: Options, bundle: Bundle) -> RowOptions:
+    points = points_of(bundle) if options.landmarks else 0
+    return RowOptions(**_shared(options, RowOptions), points=points)
 
 
 def _shared(options: Options, record: type[Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from of3.runtime.logs.files import replace_text
 from of3.runtime.logs.made import Run
 from of3.runtime.logs.opening import is_folder, is_there, read_text, refuse_shared, remove
 from of3.runtime.logs.render import Changed, finish_replacing, is_whole, render_tables
-from of3.runtime.logs.rows import TABLES
+from of3.runtime.logs.rows import FILES
 from of3.runtime.logs.store import FILE, Store, open_store
 from of3.runtime.logs.tables import has_rows
 from of3.runtime.logs.writer import Writer, write_au_info
@@ -30,16 +30,16 @@ def render(folder: Path, changes: Mapping[str, Any]) -> None:
     """
     path = records_of(folder)
     with locked(folder), open_store(path) as store:
-        for layout in TABLES:
-            refuse_shared(folder / layout.file)
+        for name in FILES:
+            refuse_shared(folder / name)
         finish_replacing(store, folder)
         _check_tables(store, folder)
         before = store.runs()
         runs = {number: changed(run, changes) for number, run in before.items()}
         _render_files(store, folder, before, runs)  # while the records say what was asked for before
         render_tables(store, folder, runs)
-        wanted = {layout for run in runs.values() for layout in run.rows.layouts}
-        for path in (folder / layout.file for layout in TABLES if layout not in wanted):
+        wanted = {layout.file for run in runs.values() for layout in run.rows.layouts}
+        for path in (folder / name for name in FILES if name not in wanted):
             if not has_rows(path):  # of others'
                 remove(path)
         write_au_info(folder, runs[store.last_run].au_info)
@@ -55,8 +55,8 @@ def records_of(folder: Path) -> Path:
 
 def _check_tables(store: Store, folder: Path) -> None:
     try:
-        for layout in TABLES:
-            is_whole(store, folder, layout)
+        for name in FILES:
+            is_whole(store, folder, name)
     except Changed as error:
         raise RunError(f"{error}: move that table away, and it is written anew") from error
 

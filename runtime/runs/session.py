@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from of3.engines.workers import WorkerDied
 from of3.runtime.logs.entries import Entries
 from of3.runtime.logs.items import Item
 from of3.runtime.logs.made import OutputNames, Run
+from of3.runtime.logs.rows import Result, taken
 from of3.runtime.logs.writer import Writer
 from of3.runtime.options import Options
 from of3.runtime.pipeline import Pipeline
@@ -29,7 +30,6 @@ from of3.runtime.runs.flags import (
 from of3.runtime.runs.messages import Message, before
 from of3.runtime.runs.root import Root
 from of3.runtime.runs.runinfo import made_with
-from of3.runtime.steps import Results
 from of3.runtime.types import Failure, RunBroken, RunError
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Session:
         labels, aus = self.pipeline.labels, calibration.au_to_index
         return Run(
             identity=self.identity(aus),
-            rows=row_options(self.options),
+            rows=row_options(self.options, self.pipeline.bundle),
             root=str(Path(self.options.aligned)),
             names=OutputNames(tuple(label.lower() for label in labels.emotions), tuple(labels.gaze), aus),
             au_info=to_document(calibration, self.pipeline.bundle.labels.aus),
@@ -92,7 +92,7 @@ class Session:
         items: Iterable[Item],
         au_to_index: Mapping[int, int],
         writer: Writer,
-        entered: Callable[[Results[Item]], Entries],
+        entered: Callable[[Sequence[tuple[Item, Result]]], Entries],
     ) -> Iterator[Entries]:
         """Some pictures' entries at a time, in order, once their own files are written.
 
@@ -102,15 +102,20 @@ class Session:
         self._before = self.pipeline.batches()
         pictures = ((item, item.path) for item in items)
 
-        def written(results: Results[Item]) -> Entries:
+        def written(results: Sequence[tuple[Item, Result]]) -> Entries:
             for item, result in results:
                 if isinstance(result, Failure) and result.stage == "read":
                     self._root.check()
-                writer.write(result, item)
+                writer.write(taken(result), item)
             return entered(results)
 
+        faces = self.options.faces
         with or_run_broken():
-            yield from self.pipeline.run_batches(pictures, written, au_to_index)
+            if faces == "best":
+                yield from self.pipeline.run_batches(pictures, written, au_to_index)
+            else:
+                most = 0 if faces == "all" else faces
+                yield from self.pipeline.run_faces_batches(pictures, written, most, au_to_index)
 
     def messages(self) -> list[Message]:
         """What is to be said before the first picture."""

@@ -22,7 +22,7 @@ from of3.runtime.runs.shards.plan import Plan
 from of3.runtime.types import RunError
 
 A_FOLDER = 1000  # shards
-PART_BYTES, PICTURE_BYTES = 16 << 20, 64 << 10  # at most; a picture takes some 3 KB with its landmarks
+PART_BYTES, PICTURE_BYTES = 16 << 20, 1 << 20  # at most; a face takes some 2 KB with its landmarks
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -75,6 +75,9 @@ def test_words_for_off(word):
         ("--detector_resize", "0"),
         ("--detector_resize", "nan"),
         ("--detector_resize", "automatic"),
+        ("--faces", "0"),
+        ("--faces", "every"),
+        ("--faces", "-1"),
         ("--csv_emotion_topk", "-1"),
         ("--batch", "0"),
         ("--dtype", "int8"),
@@ -107,6 +110,15 @@ def test_memory_is_given_in_bytes_or_powers_of_two():
 def test_the_detectors_input_is_resized_by_a_number_or_as_the_picture_wants_it():
     for text, want in (("0.5", 0.5), ("2", 2.0), ("auto", "auto")):
         assert options("--detector_resize", text).detector_resize == want
+
+
+def test_who_asks_for_every_face_gets_them_looked_for_at_every_size_unless_told():
+    assert options().faces == "best"
+    for text, want in (("all", "all"), ("3", 3)):
+        found = options("--faces", text)
+        assert (found.faces, found.skip_detect, found.detector_resize) == (want, False, "auto")
+    found = options("--faces", "all", "--skip_detect", "on", "--detector_resize", "1.0")
+    assert (found.skip_detect, found.detector_resize) == (True, 1.0)
 
 
 def test_suffixes_are_the_same_however_they_are_said():

@@ -93,7 +93,13 @@ def tables():
     """What is in the text files of a folder."""
 
     def of(folder):
-        found = ("openface3.csv", "errors.tsv", "openface3_full.csv", "openface3_boxes.csv")
+        found = (
+            "openface3.csv",
+            "errors.tsv",
+            "openface3_full.csv",
+            "openface3_boxes.csv",
+            "openface3_faces.csv",
+        )
         return {name: (folder / name).read_bytes() for name in found if (folder / name).exists()}
 
     return of

@@ -1,16 +1,19 @@
 """Records: typed, whole or refused."""
 
+import itertools
 import shutil
 import sqlite3
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from of3.runtime.logs import coding
 from of3.runtime.logs.coding import values_of
 from of3.runtime.logs.items import key_of, path_of
 from of3.runtime.logs.made import Session
 from of3.runtime.logs.store import FILE, make_store, open_store, store_in_memory, store_of
-from of3.runtime.types import Failure, RunError
+from of3.runtime.types import Analysis, Failure, Record, RunError
 
 
 def same(one, other):
@@ -67,6 +70,50 @@ def test_others_can_read_it_with_sqlite_alone(tmp_path, filled):
     (record,) = (result for result, item in filled if item.path == path)
     np.testing.assert_array_equal(np.frombuffer(au, "<f4"), record.raw.au)
     database.close()
+
+
+def analysis(result, name, count, fails=False):
+    """Of a picture of so many faces, of which the first is taken, or failed."""
+    made = (result(name, seed)[0] for seed in itertools.count())
+    some = itertools.islice((each for each in made if isinstance(each, Record) and each.box is not None), count)
+    item, known = result(name)[1], {"faces": count + fails, "size_px": (640, 480), "damage": ""}
+    records = [replace(record, face=rank, **known) for rank, record in enumerate(some, int(fails))]
+    failure = Failure(item.path, "crop", "zero-area crop") if fails else Failure(item.path, "detect", "no face")
+    taken = records[0] if records and not fails else failure
+    failed = (failure,) if fails else ()
+    return item, Analysis(item.path, (640, 480), tuple(records), failed, taken)
+
+
+def test_every_face_of_a_picture_comes_back_whatever_became_of_the_one_that_is_taken(tmp_path, as_made, result):
+    made = [
+        analysis(result, f"{number:04d}", count, fails)
+        for number, (count, fails) in enumerate(
+            [(3, False), (0, False), (2, True), (1, False), *[(7, False)] * 300]
+        )
+    ]
+    make_store(tmp_path / FILE, as_made)
+    with open_store(tmp_path / FILE) as store, store.transaction():
+        store.add(1, *values_of(made))
+    with open_store(tmp_path / FILE) as store:
+        one = list(store.results(1))
+        every = [each for rows in store.batches(1) for each in coding.faces(rows, as_made.names)]
+    assert [item.path for item, _ in one] == [path for path, _ in every] == [item.path for item, _ in made]
+    for (item, want), (_, taken), (_, faces) in zip(made, one, every, strict=True):
+        assert same((taken, item), (want.taken, item))
+        assert [face.face for face in faces] == [face.face for face in want.faces]
+        assert all(same((face, item), (other, item)) for face, other in zip(faces, want.faces, strict=True))
+        assert {face.size_px for face in faces} <= {(640, 480)}
+
+
+def test_a_picture_whose_taken_face_is_gone_is_refused(tmp_path, as_made, result):
+    make_store(tmp_path / FILE, as_made)
+    with open_store(tmp_path / FILE) as store, store.transaction():
+        store.add(1, *values_of([analysis(result, "a", 3)]))
+    with sqlite3.connect(tmp_path / FILE) as database:
+        database.execute("DELETE FROM faces WHERE face = 0")
+    database.close()
+    with pytest.raises(RunError, match="damaged"):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("path", ["a/b", "a b/c", "a.b", "\udcff/\udc80", "é\U0001f600", "x\r\n\t\\"])
@@ -154,9 +201,9 @@ def test_a_cut_store_is_refused(tmp_path, filled):
 
 def test_another_revision_is_refused_by_name(tmp_path, filled):
     with sqlite3.connect(tmp_path / FILE) as database:
-        database.execute("PRAGMA user_version = 3")
+        database.execute("PRAGMA user_version = 4")
     database.close()
-    with pytest.raises(RunError, match="got records of revision 3, want 2: use the of3 that made them"):
+    with pytest.raises(RunError, match="got records of revision 4, want 3: use the of3 that made them"):
         read(tmp_path)
 
 

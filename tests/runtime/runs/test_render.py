@@ -13,6 +13,7 @@ CHANGES = [
     (),
     ("--th_smile", "0.1", "--th_mouth", "0.95"),
     ("--extra_csv", "on", "--csv_emotion_topk", "3"),
+    ("--eyes", "on", "--th_eyes", "0.5"),
     ("--landmarks_fmt", "pts"),
     ("--landmarks_fmt", "both", "--per_image", "off"),
     ("--extra_csv", "off", "--landmarks_fmt", "json", "--per_image", "on"),
