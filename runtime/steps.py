@@ -34,6 +34,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Steps:
+    """Of a pipeline: none of them keeps anything."""
+
     bundle: Bundle
     settings: Settings
     networks: Networks  # of which only is asked which are there

@@ -120,7 +120,7 @@ def summary(counts: Counts, skipped: int, elapsed_s: float) -> str:
 def _doubts(counts: Counts, is_cropped: bool) -> Iterator[Message]:
     large, tilted, implausible = (counts.remarked[word] for word in (LARGE, TILTED, IMPLAUSIBLE))
     if counts.several_faces:
-        rule = "the best-scoring one is taken (--extra_csv on: boxes)"
+        rule = "openface3.csv has the best-scoring one (--faces all: every one)"
         if is_cropped:
             rule = "the whole picture is taken for one"
         yield logging.INFO, f"{_pictures(counts.several_faces)} of more than one face: {rule}"

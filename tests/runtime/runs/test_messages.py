@@ -48,7 +48,11 @@ def test_where_nothing_succeeded_the_first_reason_is_told():
 @pytest.mark.parametrize(
     ("counted", "is_cropped", "words"),
     [
-        (counts(9, several_faces=2), False, "2 pictures of more than one face: the best-scoring one"),
+        (
+            counts(9, several_faces=2),
+            False,
+            "2 pictures of more than one face: openface3.csv has the best-scoring one",
+        ),
         (counts(9, remarked=Counter({LARGE: 1})), False, "1 picture with a face beyond 450 px"),
         (counts(9, remarked=Counter({TILTED: 3})), False, "3 pictures with a face on its side or upside down"),
         (
