@@ -21,7 +21,7 @@ import numpy as np
 from of3.engines import cuda
 from of3.engines.base import EngineUnavailable
 from of3.engines.bundle import InputCard
-from of3.runtime.logs.entries import Entries, entries_of
+from of3.runtime.logs.entries import Entries, Results, entries_of
 from of3.runtime.logs.items import Item
 from of3.runtime.logs.writer import Writer
 from of3.runtime.networks import DETECTOR, Networks
@@ -33,7 +33,6 @@ from of3.runtime.runs.session import Session, or_run_broken
 from of3.runtime.runs.shards.plan import Plan
 from of3.runtime.runs.shards.pool import WorkerLost
 from of3.runtime.runs.shards.process import Child, begin
-from of3.runtime.steps import Results
 from of3.runtime.stream import delayed
 from of3.runtime.types import Floats, PictureError, RunError, Source
 from of3.runtime.vision.images import read_image
@@ -162,9 +161,9 @@ def engine_rate(networks: Networks, batches: Mapping[str, Floats]) -> float:
 
 def process_rate(session: Session, plan: Plan, items: Sequence[Item]) -> float:
     """Images/s from file to files, which are thrown away, and rows; the pictures come round and round."""
-    rows = row_options(session.options)
+    rows = row_options(session.options, session.pipeline.bundle)
 
-    def entered(results: Results[Item]) -> Entries:
+    def entered(results: Results) -> Entries:
         return entries_of(results, rows, ())
 
     def go(end_s: float) -> int:
