@@ -5,6 +5,7 @@ whatever a killed process left out of them is written at the next start.
 """
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -127,7 +128,7 @@ class RunLogs:
         self.added = 0  # pictures, by this process
         self._pending: list[Entries] = []
         self._waiting = 0  # pictures
-        self._committed_s = time.monotonic()
+        self._committed_s = -math.inf  # the first rows come at once: whoever waits sees that it works
 
     def _open_tables(self, folder: Path, opened: ExitStack) -> None:
         """Open them, and note where the rows of the run begin in each."""
