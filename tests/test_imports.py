@@ -17,7 +17,7 @@ FLOORS = {
     "logs": "records vision",
     "pipeline": "engines records vision",
     "sources": "records vision",
-    "tracks": "records",
+    "tracks": "records vision",
     "runs": "engines records vision logs pipeline sources tracks",
     "commands": "engines records vision logs pipeline runs",
     "export": "engines records vision runs commands",
