@@ -43,7 +43,8 @@ from of3.runtime.vision.images import Encoded, encoded
 from of3.runtime.vision.multitask import numbers_of
 from of3.runtime.vision.sample import CROP_PX, face_tensor
 
-Picture = str | Path | Pixels  # a path, or BGR uint8 (H,W,3)
+# A path, BGR uint8 (H,W,3), or what makes such pixels when it is called, once, on a thread of the pipeline's.
+Picture = str | Path | Pixels | Callable[[], Pixels]
 A = TypeVar("A")
 B = TypeVar("B")
 Make = Callable[[], Batch[K]]  # on any thread
@@ -296,4 +297,4 @@ def _source(numbered: tuple[int, tuple[K, Picture]]) -> tuple[K, Source | Failur
     number, (key, picture) = numbered
     if isinstance(picture, str | Path):
         return key, Source(str(picture), str(picture))
-    return key, Source(f"array {number}", np.array(picture))
+    return key, Source(f"array {number}", picture if callable(picture) else np.array(picture))

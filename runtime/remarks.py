@@ -8,6 +8,7 @@ from of3.runtime.types import Face, Floats
 LARGE = "large"  # the face in what the detector was fed: its box is likely wrong, whatever the confidence says
 TILTED = "tilted"  # the head: it was analysed as if it were upright
 IMPLAUSIBLE = "implausible"  # numbers that no face has
+CUT = "cut"  # of a video's frame: another scene begins with it
 REMARKS = (LARGE, TILTED, IMPLAUSIBLE)
 
 # Boxes of one face, enlarged step by step, leave the true one from here on (docs/data.md has the table).

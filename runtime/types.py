@@ -38,7 +38,7 @@ class Source:
     """A picture to be analysed: a file to read, or pixels that are at hand."""
 
     source: str  # the path as given, or "array 3"
-    content: str | Pixels
+    content: str | Pixels | Callable[[], Pixels]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,3 +226,22 @@ class Analysed(Generic[K]):
     items: Sequence[tuple[K, Sample | Failure]]
     faces: Mapping[str, Floats]
     points: Mapping[str, Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Which frame of a video."""
+
+    frame: int  # in the source, from 0
+    time_s: float  # since the stream's start
+    time_source: str  # a word of `of3.runtime.sources.clock`
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenFrame:
+    """A frame of a video, and what was found in it by itself."""
+
+    moment: Moment
+    faces: tuple[Record, ...]  # the best first
+    failure: Failure | None  # where there is no face: why
+    is_cut: bool = False  # another scene begins with it

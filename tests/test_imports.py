@@ -23,7 +23,7 @@ FLOORS = {
     "export": "engines records vision runs commands",
     "tools": "engines records vision logs pipeline runs commands export",
 }
-RECORDS = {"", "types", "settings", "options", "remarks", "patience", "stream"}
+RECORDS = {"", "types", "settings", "options", "remarks", "patience", "stream", "video_options"}
 
 
 def floor(module):

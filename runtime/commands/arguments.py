@@ -50,6 +50,20 @@ def count(text: str) -> int:
     return number
 
 
+def natural(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"got {text}, want 1 or more")
+    return number
+
+
+def seconds(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"got {text}, want seconds, 0 or more")
+    return number
+
+
 def count_or_auto(text: str) -> int:
     """ "auto" -> 0."""
     if text == "auto":
@@ -113,9 +127,12 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "text": str,
     "number": float,
     "on_off": on_off,
+    "positive": positive,
     "positive_or_auto": positive_or_auto,
     "faces": faces,
     "count": count,
+    "natural": natural,
+    "seconds": seconds,
     "count_or_auto": count_or_auto,
     "bytes_or_auto": bytes_or_auto,
     "share": share,

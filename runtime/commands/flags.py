@@ -2,9 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from of3.runtime.commands import arguments
 from of3.runtime.options import FLAGS, GROUPS, Flag, Options
@@ -51,20 +52,24 @@ class CommandLine:
         """Raises RunError when a required flag is missing."""
         if self.missing:
             raise RunError(f"missing {', '.join(self.missing)}")
-        given = vars(self.namespace)
-        root = Path(given["of3_root"] or ".")
-        weights = Path(given["weights"] or root / "weights")
-        is_one = given["faces"] == "best"
-        derived = {
-            "logs": Path(given["logs"]),
-            "of3_root": root,
-            "weights": weights,
-            "bundle": Path(given["bundle"] or weights / "of3_bundle"),
-            "amp": given["device"] == "cuda" if given["amp"] is None else given["amp"],
-            "skip_detect": is_one if given["skip_detect"] is None else given["skip_detect"],
-            "detector_resize": given["detector_resize"] or (1.0 if is_one else "auto"),
-        }
-        return Options(**{name: derived.get(name, given[name]) for name in FLAGS})
+        return options_of(vars(self.namespace))
+
+
+def options_of(given: Mapping[str, Any]) -> Options:
+    """Flags as they were given -> with what follows from others where they were not."""
+    root = Path(given["of3_root"] or ".")
+    weights = Path(given["weights"] or root / "weights")
+    is_one = given["faces"] == "best"
+    derived = {
+        "logs": Path(given["logs"]),
+        "of3_root": root,
+        "weights": weights,
+        "bundle": Path(given["bundle"] or weights / "of3_bundle"),
+        "amp": given["device"] == "cuda" if given["amp"] is None else given["amp"],
+        "skip_detect": is_one if given["skip_detect"] is None else given["skip_detect"],
+        "detector_resize": given["detector_resize"] or (1.0 if is_one else "auto"),
+    }
+    return Options(**{name: derived.get(name, given[name]) for name in FLAGS})
 
 
 def parse(argv: Sequence[str], prog: str, required: Sequence[str] = REQUIRED) -> CommandLine:
@@ -102,13 +107,18 @@ def parser(prog: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
         usage="%(prog)s --aligned DIR --logs DIR --of3_root DIR [flags]",
     )
-    titled = {title: made.add_argument_group(title) for title in dict.fromkeys(GROUPS.values())}
-    for group, title in GROUPS.items():
-        for name, flag in FLAGS.items():
-            if flag.group == group:
-                _add(titled[title], name, flag)
+    add_flags(made, FLAGS, GROUPS)
     _add_help(made.add_argument_group("help"))
     return made
+
+
+def add_flags(made: argparse.ArgumentParser, flags: Mapping[str, Flag], groups: Mapping[str, str]) -> None:
+    """groups: their titles, in the order of the help text."""
+    titled = {title: made.add_argument_group(title) for title in dict.fromkeys(groups.values())}
+    for group, title in groups.items():
+        for name, flag in flags.items():
+            if flag.group == group:
+                _add(titled[title], name, flag)
 
 
 def _add(group: argparse._ArgumentGroup, name: str, flag: Flag) -> None:

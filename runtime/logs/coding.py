@@ -35,6 +35,9 @@ PICTURE = (
     "taken",
     "width_px",
     "height_px",
+    "frame",
+    "time_s",
+    "time_source",
     "crc",
 )
 SHAPES = ((4,), (5, 2), (-1,), (-1,), (-1,), (-1,), (-1, 2))
@@ -44,7 +47,8 @@ FACE = ("face", "confidence", *ARRAYS, "crc")
 # picture's checksum, a face of it, its confidence, the first of its arrays.
 PICTURE_READ = ", ".join(f"p.{name}" for name in PICTURE if name != "path")
 CRC, AT_FACE, AT_CONFIDENCE, AT_ARRAYS = (len(PICTURE) - 2 + number for number in range(4))
-AT_TAKEN, AT_WIDTH, AT_HEIGHT = (CRC - 3 + number for number in range(3))
+AT_REMARKS = PICTURE.index("remarks") - 1
+AT_TAKEN, AT_WIDTH, AT_HEIGHT, *AT_MOMENT = (AT_REMARKS + 1 + number for number in range(6))
 ROW_READ = f"{PICTURE_READ}, {', '.join(f'f.{name}' for name in FACE)}"
 
 
@@ -52,16 +56,17 @@ class Damaged(Exception):
     """A row is not what was written."""
 
 
-def picture_values(item: Item, result: Result) -> Values:
-    """As PICTURE, of a storable result."""
+def picture_values(item: Item, result: Result, remarks: Sequence[str] = ()) -> Values:
+    """As PICTURE, of a storable result.  remarks: besides those of its face."""
     said, one = list[Any](), taken(result)
     if isinstance(one, Failure):
-        said = [one.stage, one.reason, "", None, "", None]
+        said = [one.stage, one.reason, "", None, " ".join(remarks), None]
     else:
-        said = ["", "", one.damage, one.faces, " ".join(one.remarks), one.face]
+        said = ["", "", one.damage, one.faces, " ".join([*one.remarks, *remarks]), one.face]
     size_px = None if isinstance(result, Failure) else result.size_px
-    key, stamp = key_of(item.path), item.stamp
-    facts = (stamp.size, stamp.mtime_ns, item.stem_index, *said, *(size_px or (None, None)))
+    key, stamp, moment = key_of(item.path), item.stamp, item.moment
+    when = (None, None, None) if moment is None else (moment.frame, moment.time_s, moment.time_source)
+    facts = (stamp.size, stamp.mtime_ns, item.stem_index, *said, *(size_px or (None, None)), *when)
     return (key, os.fsencode(item.path), *facts, _picture_crc(key, *facts))
 
 

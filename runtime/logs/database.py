@@ -28,7 +28,8 @@ SCHEMA = (
     "CREATE TABLE pictures (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, key BLOB NOT NULL, "
     "path TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, stem_index INTEGER NOT NULL, "
     "stage TEXT NOT NULL, reason TEXT NOT NULL, damage TEXT NOT NULL, faces INTEGER, remarks TEXT NOT NULL, "
-    "taken INTEGER, width_px INTEGER, height_px INTEGER, crc INTEGER NOT NULL) STRICT",
+    "taken INTEGER, width_px INTEGER, height_px INTEGER, frame INTEGER, time_s REAL, time_source TEXT, "
+    "crc INTEGER NOT NULL) STRICT",
     "CREATE UNIQUE INDEX by_key ON pictures (run, key)",
     "CREATE TABLE faces (picture INTEGER NOT NULL, face INTEGER NOT NULL, confidence REAL, box_px BLOB, "
     "points_px BLOB, emotion_logits BLOB NOT NULL, probabilities BLOB NOT NULL, gaze_rad BLOB NOT NULL, "

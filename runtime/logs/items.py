@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from of3.runtime.types import Moment
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
@@ -20,6 +22,12 @@ class Item:
     path: str
     stamp: Stamp
     stem_index: int = 0
+    moment: Moment | None = None  # of a video's frame
+
+
+def frame_item(video: str, stamp: Stamp, moment: Moment) -> Item:
+    """A frame as a picture that lies in its video, in the order of their numbers.  stamp: of the video."""
+    return Item(os.path.join(video, f"{moment.frame:010d}"), stamp, moment=moment)
 
 
 class Done(NamedTuple):

@@ -22,7 +22,9 @@ from of3.runtime.types import Failure, Record
 
 FILE = "records.sqlite"
 BATCH = 1000  # rows that are read at a time
-ADD_PICTURE = "INSERT INTO pictures VALUES (?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ADD_PICTURE = (
+    "INSERT INTO pictures VALUES (?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 ADD_FACE = "INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 DELETE_FACE = "DELETE FROM faces WHERE picture = (SELECT id FROM pictures WHERE run = ? AND key = ?)"
 DELETE_PICTURE = "DELETE FROM pictures WHERE run = ? AND key = ?"
@@ -39,7 +41,7 @@ IS_TOLD = f"AND (p.stage != '' OR p.damage != '' OR instr(p.remarks, '{TILTED}')
 # From a part, whose pictures are numbered from 1.
 COPY_PICTURES = (
     "INSERT INTO pictures SELECT id + ?, ?, key, path, size, mtime_ns, stem_index, stage, reason, damage, "
-    "faces, remarks, taken, width_px, height_px, crc FROM part.pictures ORDER BY id"
+    "faces, remarks, taken, width_px, height_px, frame, time_s, time_source, crc FROM part.pictures ORDER BY id"
 )
 COPY_SESSIONS = "INSERT INTO sessions SELECT NULL, ?, started_s, ended_s, made FROM part.sessions"
 COPY_FACES = (

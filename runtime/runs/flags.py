@@ -70,6 +70,11 @@ def precision_of(options: Options) -> str:
     return options.dtype if options.amp else "fp32"
 
 
+def most_of(faces: Faces) -> int:
+    """Of a picture, the best; 0: all."""
+    return faces if isinstance(faces, int) else int(faces == "best")
+
+
 def row_options(options: Options, bundle: Bundle) -> RowOptions:
     points = points_of(bundle) if options.landmarks else 0
     return RowOptions(**_shared(options, RowOptions), points=points)

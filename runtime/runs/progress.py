@@ -16,14 +16,14 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def progress_bar(total: int) -> Iterator[Callable[..., None]]:
+def progress_bar(total: int | None, unit: str = "img") -> Iterator[Callable[..., None]]:
     """What it gives is told what became of the pictures so far, and how many had been dealt with before.
 
     The rate is of this run's pictures alone, from its beginning, as its last line says it.
     """
     start = last_s = time.monotonic()
     is_terminal = sys.stderr.isatty()
-    with tqdm(total=total, unit="img", smoothing=0, disable=not is_terminal, file=sys.stderr) as bar:
+    with tqdm(total=total, unit=unit, smoothing=0, disable=not is_terminal, file=sys.stderr) as bar:
 
         def tell(counts: Counts, before: int = 0) -> None:
             nonlocal last_s
@@ -34,7 +34,7 @@ def progress_bar(total: int) -> Iterator[Callable[..., None]]:
             now_s = time.monotonic()
             if not is_terminal and now_s - last_s >= LINE_EVERY_S:
                 last_s = now_s
-                meter = tqdm.format_meter(pictures, total, now_s - start, unit="img", initial=before)
+                meter = tqdm.format_meter(pictures, total, now_s - start, unit=unit, initial=before)
                 log.info("%s, %d failed", meter, failed)
 
         yield tell

@@ -22,6 +22,7 @@ from of3.runtime.runs.calibrate import Calibration, calibrate, documented, to_do
 from of3.runtime.runs.flags import (
     bundle_of,
     identity_of,
+    most_of,
     row_options,
     saying_how_to_export,
     settings_of,
@@ -40,7 +41,7 @@ class Session:
 
     def __init__(self, options: Options, cores: int = 0):
         """cores: that it may keep busy, 0 for all.  Raises RunError."""
-        self.options, self._root = options, Root(options.aligned)
+        self.options = options
         self._before: dict[str, Counter[str]] = {}
         bundle = bundle_of(options)
         try:
@@ -100,12 +101,12 @@ class Session:
         InputLost: no pictures are.
         """
         self._before = self.pipeline.batches()
-        pictures = ((item, item.path) for item in items)
+        root, pictures = Root(self.options.aligned), ((item, item.path) for item in items)
 
         def written(results: Sequence[tuple[Item, Result]]) -> Entries:
             for item, result in results:
                 if isinstance(result, Failure) and result.stage == "read":
-                    self._root.check()
+                    root.check()
                 writer.write(taken(result), item)
             return entered(results)
 
@@ -114,8 +115,7 @@ class Session:
             if faces == "best":
                 yield from self.pipeline.run_batches(pictures, written, au_to_index)
             else:
-                most = 0 if faces == "all" else faces
-                yield from self.pipeline.run_faces_batches(pictures, written, most, au_to_index)
+                yield from self.pipeline.run_faces_batches(pictures, written, most_of(faces), au_to_index)
 
     def messages(self) -> list[Message]:
         """What is to be said before the first picture."""

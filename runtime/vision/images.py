@@ -29,10 +29,10 @@ class Encoded:
 
 def encoded(source: Source) -> Encoded:
     """Raises PictureError: no regular file, or an array of another kind."""
-    pixels = source.content
-    if isinstance(pixels, str):
-        content = read_bytes(pixels)
+    if isinstance(source.content, str):
+        content = read_bytes(source.content)
         return Encoded(source.source, content, pixels_of(content))
+    pixels = source.content() if callable(source.content) else source.content
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise PictureError(f"array: got {pixels.dtype} {pixels.shape}, want uint8 (H,W,3) in BGR order")
     return Encoded(source.source, pixels, pixels.size // 3)

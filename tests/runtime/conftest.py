@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zlib
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ from of3.runtime.commands.cli import main
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 KILLS, PATIENCE_S = 3, 300
+BITS, DARK, BRIGHT = 10, 30, 220  # of numbers that are drawn into the frames of videos
 NOT_COMPARED = {"run.json", "run.lock", "openface3.txt", "records.sqlite"}
 
 
@@ -206,3 +208,83 @@ def make_with_orientation(jpeg, value):
     tiff = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, value, 0, 0)
     payload = b"Exif\0\0" + tiff
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:]
+
+
+@pytest.fixture(scope="session")
+def av():
+    return pytest.importorskip("av", reason="the extra video is not installed")
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    return draw
+
+
+def draw(number, width=160, height=96):
+    """BGR (H,W,3): the number as bars, upright and lowest first from the left, under a red edge."""
+    bars = [BRIGHT if number >> bit & 1 else DARK for bit in range(BITS)]
+    pixels = np.repeat(np.repeat(np.array(bars, np.uint8), width // BITS)[None, :, None], height, axis=0)
+    pixels = np.repeat(pixels, 3, axis=2)
+    pixels[: height // 4] = 0, 0, 200
+    return pixels
+
+
+@pytest.fixture(scope="session")
+def number_in():
+    return read
+
+
+def read(pixels):
+    """The number that `draw` drew."""
+    row = pixels[pixels.shape[0] * 2 // 3].mean(axis=1)
+    step = len(row) // BITS
+    return sum(1 << bit for bit in range(BITS) if row[bit * step + step // 2] > 128)
+
+
+@pytest.fixture(scope="session")
+def write(av):
+    """Makes a video file; gives its path as text."""
+
+    def written(
+        path,
+        frames=60,
+        codec="libx264",
+        times_ms=None,
+        between=3,
+        keys=20,
+        pixels=draw,
+        pix_fmt="yuv420p",
+        **options,
+    ):
+        """times_ms: None for 30 frames/s.  between: frames that are decoded after one that is shown later."""
+        with av.open(str(path), "w", options=options) as container:
+            stream = container.add_stream(codec, rate=30, options={"g": str(keys)})
+            height, width = pixels(0).shape[:2]
+            stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
+            stream.codec_context.max_b_frames = between
+            tick = Fraction(1, 30 if times_ms is None else 1000)
+            stream.codec_context.time_base = tick
+            container.start_encoding()
+            for number in range(frames):
+                frame = av.VideoFrame.from_ndarray(pixels(number), format="bgr24")
+                frame.pts, frame.time_base = number if times_ms is None else times_ms[number], tick
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        return str(path)
+
+    return written
+
+
+@pytest.fixture(scope="session")
+def turn_in_header():
+    return write_display_matrix
+
+
+def write_display_matrix(path, clockwise_deg):
+    """Write the display matrix of a track into an MP4, as telephones do."""
+    cosine, sine = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[clockwise_deg]
+    one = 1 << 16
+    matrix = [cosine * one, sine * one, 0, -sine * one, cosine * one, 0, 0, 0, 1 << 30]
+    with Path(path).open("r+b") as file:
+        file.seek(file.read().index(b"tkhd") + 4 + 40)
+        file.write(struct.pack(">9i", *matrix))

@@ -1,0 +1,72 @@
+"""`of3 video`: every face of every frame of videos.  Nothing heavy is imported before the flags are read."""
+
+import argparse
+import os
+from collections.abc import Sequence
+
+from of3.runtime.commands.flags import add_flags, options_of
+from of3.runtime.commands.status import status_of
+from of3.runtime.options import FLAGS
+from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE
+from of3.runtime.video_options import OWN, SHARED, VIDEO_FLAGS, VIDEO_GROUPS, VideoOptions
+
+REQUIRED = ("logs", "of3_root")
+DESCRIPTION = """\
+Run OpenFace 3.0 on videos (mp4, mov, avi, mkv, webm, m4v, mpg, wmv): every face of every frame with its box,
+emotion, gaze, eight action units, 98 landmarks, head pose, eyes and blinks, and an id that stays with the
+person.
+
+LOG OUTPUT, of each video
+  <logs>/openface3/video/<stem>.csv     one row per frame and face; success 0 where a frame has none
+  <logs>/openface3/video/<stem>.json    what the video is, what was found in it, how fast, made with what
+  <logs>/openface3/video/<stem>.sqlite  its records, which --resume on goes on from
+  <logs>/openface3/errors.tsv           videos that cannot be read, and what is damaged in others, by time
+"""
+EPILOG = """\
+on|off also takes 1, 0, true, false, yes, no, y, n in any case.
+Exit status: 0 done (videos that cannot be read stand in errors.tsv), 1 the logs cannot be written, 2 no video,
+missing weights or bundle, no engine, wrong flags, another run writes there; 130, 143 interrupted or terminated:
+what is analysed is written, --resume on goes on.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="of3 video",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        usage="%(prog)s INPUT... --logs DIR --of3_root DIR [flags]",
+    )
+    made.add_argument("inputs", nargs="+", metavar="INPUT", help="videos, and folders to search for some")
+    add_flags(made, VIDEO_FLAGS, VIDEO_GROUPS)
+    return made
+
+
+def parse(argv: Sequence[str]) -> VideoOptions:
+    """Exits with status 2 and the usage on an unknown or missing flag."""
+    made = parser()
+    given = vars(made.parse_args(argv))
+    if missing := [f"--{name}" for name in REQUIRED if given[name] is None]:
+        made.error(f"missing {', '.join(missing)}")
+    shared = {name: given[name] for name in SHARED}
+    of_a_run = {"aligned": "", "skip_detect": False, "landmarks": given["landmarks"]}
+    defaults = {name: flag.default for name, flag in FLAGS.items()}
+    own = {name: given[name] for name in OWN}
+    return VideoOptions(options_of({**defaults, **shared, **of_a_run}), tuple(given["inputs"]), **own)
+
+
+def main(argv: Sequence[str]) -> int:
+    options = parse(argv)
+    if options.run.max_pixels > MAX_PIXELS:
+        os.environ[MAX_PIXELS_VARIABLE] = str(options.run.max_pixels)
+    return status_of(lambda: _analyse(options), "--resume on goes on from there")
+
+
+def _analyse(options: VideoOptions) -> None:
+    from of3.runtime.runs.video_job import (
+        in_this_process,
+    )  # numpy, OpenCV and the engines, not needed for the help
+
+    in_this_process(options)

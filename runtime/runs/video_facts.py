@@ -1,0 +1,110 @@
+"""What is known of a video besides its rows: video.json, and its lines in errors.tsv."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from of3.runtime.logs.files import replace_text
+from of3.runtime.runs.watch import WatchedFrame
+from of3.runtime.sources.damage import Note
+from of3.runtime.sources.frames import Frame
+from of3.runtime.sources.video import Video
+from of3.runtime.types import Failure
+from of3.runtime.vision.detect import NO_FACE
+
+
+@dataclass(slots=True)
+class Tally:
+    """Grows with every frame that is watched."""
+
+    frames: int = 0
+    rows: int = 0  # of faces
+    without_face: int = 0
+    tracked: int = 0  # people
+    last_frame: int = -1
+    frame_before: int = -1  # the one watched before the last
+    cuts_s: list[float] = field(default_factory=list)
+    failures: Counter[tuple[str, str]] = field(default_factory=Counter)  # by stage and reason
+    first_s: dict[tuple[str, str], float] = field(default_factory=dict)  # when each came first
+
+    def count(self, frame: WatchedFrame) -> None:
+        moment, failure = frame.moment, frame.failure
+        self.frames += 1
+        self.rows += len(frame.faces)
+        self.without_face += not frame.faces
+        self.tracked = max([self.tracked, *(face.face_id + 1 for face in frame.faces)])
+        self.frame_before, self.last_frame = self.last_frame, moment.frame
+        if frame.is_cut:
+            self.cuts_s.append(round(moment.time_s, 6))
+        if failure is not None and failure.reason != NO_FACE:
+            self.failures[failure.stage, failure.reason] += 1
+            self.first_s.setdefault((failure.stage, failure.reason), moment.time_s)
+
+
+@dataclass(slots=True)
+class Decoded:
+    """How much of a video has been decoded."""
+
+    frames: int = 0
+    end_s: float = 0.0  # when the last of them was shown
+
+    def counting(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            self.frames, self.end_s = frame.number + 1, frame.time_s
+            yield frame
+
+
+def errors_of(path: str, notes: Iterable[Note], tally: Tally) -> Iterator[Failure]:
+    """What errors.tsv tells of a video that could be read."""
+    for note in notes:
+        yield Failure(path, "read", f"{note.start_s:.3f} s to {note.end_s:.3f} s: {note.reason}")
+    for (stage, reason), count in tally.failures.items():
+        first_s = tally.first_s[stage, reason]
+        yield Failure(path, stage, f"{count} frame{'s' * (count > 1)}, first at {first_s:.3f} s: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What video.json holds."""
+
+    path: str
+    video: Video
+    flags: Mapping[str, Any]
+    made: Mapping[str, Any]  # as `runinfo.made_with` says
+    tally: Tally
+    decoded: Decoded
+
+    def write(self, place: Path, elapsed_s: float | None = None, watched_s: float = 0.0) -> None:
+        """elapsed_s: of this process, which watched so much of it; None where it has not come to the end."""
+        replace_text(place, json.dumps(self._document(elapsed_s, watched_s), indent=2) + "\n")
+
+    def _document(self, elapsed_s: float | None, watched_s: float) -> dict[str, Any]:
+        info, tally, decoded, notes = self.video.info, self.tally, self.decoded, self.video.notes
+        return {
+            "path": self.path,
+            "finished": elapsed_s is not None,
+            "codec": info.codec,
+            "width_px": info.width,
+            "height_px": info.height,
+            "rotation_deg": info.rotation_deg,
+            "frames_per_s": round(info.rate, 6),
+            "claimed": {"frames": info.claimed_frames, "duration_s": info.claimed_s},
+            "frames_decoded": decoded.frames,
+            "duration_s": round(decoded.end_s + 1 / info.rate, 6) if decoded.frames else 0.0,
+            "frames_analysed": tally.frames,
+            "faces": tally.rows,
+            "faces_tracked": tally.tracked,
+            "frames_without_a_face": tally.without_face,
+            "cuts_s": tally.cuts_s,
+            "notes": [asdict(note) for note in notes],
+            "elapsed_s": None if elapsed_s is None else round(elapsed_s, 3),
+            "times_real_time": round(watched_s / elapsed_s, 3) if elapsed_s else None,
+            "versions": self.made["versions"],
+            "bundle": self.made["bundle"],
+            "gaze": self.made["gaze"],
+            "engines": self.made["engines"],
+            "flags": self.flags,
+        }

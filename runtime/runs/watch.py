@@ -1,0 +1,129 @@
+"""A video -> its frames in their order, each with its faces, by an open pipeline."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
+from os import PathLike
+
+import numpy as np
+
+from of3.runtime.pipeline import Pipeline
+from of3.runtime.sources.frames import Frame, selected
+from of3.runtime.sources.video import Video
+from of3.runtime.stream import peek
+from of3.runtime.tracks.cuts import Thumbnail, is_cut, thumbnail
+from of3.runtime.tracks.follower import FollowedFace, Follower, Following
+from of3.runtime.types import Analysis, Failure, Moment, Pixels, SeenFrame
+from of3.runtime.vision.pose import Camera
+
+GIVEN = "given"  # word of a time that came with its frame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WatchedFrame:
+    """A frame, and its faces as the video's: by `face_id`."""
+
+    moment: Moment
+    faces: tuple[FollowedFace, ...]
+    failure: Failure | None  # where there is no face: why
+    is_cut: bool = False  # another scene begins with it
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """How a video is looked at.  faces: of a frame, the best, 0 for all.  The rest: as of `frames.selected`."""
+
+    faces: int = 0
+    every: int = 1
+    fps: float = inf
+    start_s: float = 0.0
+    end_s: float = inf
+
+    def selected(self, frames: Iterable[Frame], after: int = -1) -> Iterator[Frame]:
+        return selected(frames, self.every, self.fps, self.start_s, self.end_s, after)
+
+
+class _Shot:
+    """A frame under way.  Its pixels are made by the thread that wants them; what stays is the thumbnail."""
+
+    def __init__(self, frame: Frame):
+        self.moment = Moment(frame.number, frame.time_s, frame.time_source)
+        self.thumb: Thumbnail | None = None
+        self._make: Callable[[], Pixels] | None = frame.pixels
+
+    def __call__(self) -> Pixels:
+        assert self._make is not None, "asked for once"
+        pixels = self._make()
+        self.thumb, self._make = thumbnail(pixels), None
+        return pixels
+
+
+def seen(
+    pipeline: Pipeline,
+    frames: Iterable[Frame],
+    faces: int = 0,
+    au_to_index: Mapping[int, int] | None = None,
+    before: Thumbnail | None = None,
+) -> Iterator[SeenFrame]:
+    """Frames -> what was found in each, in order.  before: of the frame before the first."""
+    shots = ((shot, shot) for shot in map(_Shot, frames))
+    for shot, found in pipeline.run_faces_keyed(shots, faces, au_to_index):
+        is_new = before is not None and shot.thumb is not None and is_cut(shot.thumb, before)
+        before = before if shot.thumb is None else shot.thumb
+        records = found.faces if isinstance(found, Analysis) else ()
+        yield SeenFrame(shot.moment, records, None if records else _why(found), is_new)
+
+
+def _why(found: Analysis | Failure) -> Failure:
+    """Why a frame has no face."""
+    if isinstance(found, Failure):
+        return found
+    failed = (*found.failed, found.taken)
+    return next(each for each in failed if isinstance(each, Failure))
+
+
+def watched(frame: SeenFrame, follower: Follower) -> WatchedFrame:
+    """The next frame, with its faces followed."""
+    faces = follower.after(frame.moment.time_s, frame.faces, frame.is_cut)
+    return WatchedFrame(frame.moment, tuple(faces), frame.failure, frame.is_cut)
+
+
+def watch(
+    pipeline: Pipeline,
+    video: str | PathLike[str] | Iterable[tuple[Pixels, float]],
+    watching: Watching | None = None,
+    following: Following | None = None,
+    au_to_index: Mapping[int, int] | None = None,
+) -> Iterator[WatchedFrame]:
+    """A video, or pictures with their times in s, which increase -> its frames, in order, with their faces.
+
+    pipeline: one that detects.  following: without one faces are followed and heads have their pose by a camera
+    as OpenFace 2.2 supposes it.  Arrays are copied when they are taken.  Raises VideoError, and what the
+    iterable raises behind the frames before.
+    """
+    watching = watching or Watching()
+    with _opened(video, pipeline.settings.max_pixels) as (frames, camera):
+        follower = Follower(following or Following(camera=camera))
+        for frame in seen(pipeline, watching.selected(frames), watching.faces, au_to_index):
+            yield watched(frame, follower)
+
+
+@contextmanager
+def _opened(
+    video: str | PathLike[str] | Iterable[tuple[Pixels, float]], max_pixels: int
+) -> Iterator[tuple[Iterator[Frame], Camera | None]]:
+    """Its frames, and the camera that their size suggests; None where there is no frame."""
+    if isinstance(video, str | PathLike):
+        with Video(str(video), max_pixels) as opened:
+            yield opened.frames(), Camera.of(opened.info.width, opened.info.height)
+        return
+    first, pictures = peek(video, 1)
+    sizes = [Camera.of(pixels.shape[1], pixels.shape[0]) for pixels, _ in first]
+    yield (_given(*each) for each in enumerate(pictures)), next(iter(sizes), None)
+
+
+def _given(number: int, picture: tuple[Pixels, float]) -> Frame:
+    pixels, time_s = picture
+    copied = np.array(pixels)
+    return Frame(number, time_s, GIVEN, lambda: copied)

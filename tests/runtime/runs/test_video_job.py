@@ -1,0 +1,317 @@
+"""`of3 video`, on videos that are made here; stand-in networks see faces in noise, and none in plain grey."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from of3.runtime.commands.video import main
+from of3.runtime.logs.store import open_store
+from of3.runtime.pipeline import Pipeline
+from of3.runtime.runs.watch import Watching, watch
+from of3.runtime.settings import Settings
+from of3.runtime.sources.video import Video
+
+GREY_PX = np.full((144, 192, 3), 60, np.uint8)
+PATIENCE_S = 120
+MOMENT = ("frame", "timestamp", "time_source", "success")
+# fmt: off
+COLUMNS = [
+    "frame", "timestamp", "time_source", "face_id", "confidence", "success", "box_x", "box_y", "box_w", "box_h",
+    "gaze_yaw", "gaze_pitch", "pose_Tx", "pose_Ty", "pose_Tz", "pose_Rx", "pose_Ry", "pose_Rz", "pose_error_px",
+    "emotion", "emotion_neutral", "emotion_happy", "emotion_sad", "emotion_surprise", "emotion_fear",
+    "emotion_disgust", "emotion_anger", "emotion_contempt",
+    "AU01", "AU02", "AU04", "AU06", "AU09", "AU12", "AU25", "AU26", "eye_open_left", "eye_open_right", "blink",
+]
+# fmt: on
+
+
+def noise(seed=3, height=144, width=192):
+    grains = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    smooth = cv2.GaussianBlur(grains, (0, 0), 1.5).astype(np.float32)
+    return ((smooth - smooth.min()) / np.ptp(smooth) * 255).astype(np.uint8)
+
+
+def wandering(number):
+    """Noise that moves to the right, a pixel a frame."""
+    return np.roll(noise(), number, axis=1)
+
+
+def with_gaps(number):
+    """Every third frame is empty, which is a cut before it and behind it."""
+    return GREY_PX if number % 3 == 2 else noise()
+
+
+def scenes(number):
+    """Four of them; the faces of each wander."""
+    return np.roll(noise(3 - number // 40 % 2), number, axis=1)
+
+
+def grainy(number):
+    """What is hard to compress: a hole costs something."""
+    return np.random.default_rng(number).integers(0, 256, (144, 192, 3), np.uint8)
+
+
+@pytest.fixture
+def logs(tmp_path):
+    return tmp_path / "logs"
+
+
+@pytest.fixture
+def video(logs, standin_root):
+    """Run `of3 video` with flags; gives the exit status."""
+
+    def run(*words):
+        places = ["--logs", str(logs), "--of3_root", str(standin_root)]
+        return main([*map(str, words), *places, "--device", "cpu"])
+
+    return run
+
+
+def rows(logs, stem):
+    with (logs / "openface3" / "video" / f"{stem}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def facts(logs, stem):
+    return json.loads((logs / "openface3" / "video" / f"{stem}.json").read_text())
+
+
+def errors(logs):
+    return (logs / "openface3" / "errors.tsv").read_text().splitlines()[1:]
+
+
+def command(logs, root, *words):
+    start = "import sys; from of3.runtime.commands.video import main; sys.exit(main(sys.argv[1:]))"
+    places = ["--logs", str(logs), "--of3_root", str(root)]
+    return [sys.executable, "-c", start, *map(str, words), *places, "--device", "cpu"]
+
+
+def lines(path):
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+@pytest.fixture
+def clip(write, tmp_path):
+    return write(tmp_path / "clip.mp4", 9, pixels=with_gaps)
+
+
+def test_every_face_of_every_frame_has_its_row(clip, video, logs):
+    assert video(clip, "--faces", "2") == 0
+    found = rows(logs, "clip")
+    ids = [(int(row["frame"]), row["face_id"], row["success"]) for row in found]
+    assert ids == [
+        *[(0, "0", "1"), (0, "1", "1"), (1, "0", "1"), (1, "1", "1"), (2, "", "0")],
+        *[(3, "2", "1"), (3, "3", "1"), (4, "2", "1"), (4, "3", "1"), (5, "", "0")],
+        *[(6, "4", "1"), (6, "5", "1"), (7, "4", "1"), (7, "5", "1"), (8, "", "0")],
+    ]
+    empty = [row for row in found if row["success"] == "0"]
+    assert all(not value for row in empty for name, value in row.items() if name not in MOMENT)
+    told = facts(logs, "clip")
+    assert (told["frames_decoded"], told["frames_without_a_face"], told["faces"]) == (9, 3, 12)
+    assert (told["faces_tracked"], told["finished"]) == (6, True)
+    assert told["cuts_s"] == pytest.approx([number / 30 for number in (2, 3, 5, 6, 8)], abs=1e-6)
+    assert errors(logs) == []
+
+
+def test_the_columns_are_the_documented_ones(clip, video, logs):
+    assert video(clip, "--faces", "best") == 0
+    columns = list(rows(logs, "clip")[0])
+    assert columns == [*COLUMNS, *(f"{axis}_{number}" for axis in "xy" for number in range(98))]
+    assert video(clip, "--override", "--landmarks", "off") == 0
+    assert list(rows(logs, "clip")[0]) == COLUMNS
+    assert all(row["eye_open_left"] == row["pose_Tx"] == "" for row in rows(logs, "clip"))
+
+
+def test_times_are_the_files_own(write, tmp_path, video, logs):
+    times_ms = [0, 40, 50, 300, 320, 1000]
+    path = write(tmp_path / "clip.mkv", 6, times_ms=times_ms, pixels=lambda number: GREY_PX)
+    assert video(path) == 0
+    found = [(float(row["timestamp"]), row["time_source"]) for row in rows(logs, "clip")]
+    assert found == [(ms / 1000, "pts") for ms in times_ms]
+
+
+def test_frames_are_chosen_by_number_and_by_time(write, tmp_path, video, logs):
+    path = write(tmp_path / "clip.mp4", 30, pixels=lambda number: GREY_PX)
+    assert video(path, "--every", "4", "--start", "0.2", "--end", "0.7") == 0
+    assert [int(row["frame"]) for row in rows(logs, "clip")] == [8, 12, 16, 20]
+    assert video(path, "--fps", "5", "--override") == 0
+    assert [int(row["frame"]) for row in rows(logs, "clip")] == [0, 6, 12, 18, 24]
+
+
+def test_a_frame_has_the_numbers_of_the_same_picture(write, tmp_path, video, logs, standin_root):
+    path = write(tmp_path / "clip.mp4", 3, pixels=wandering)
+    assert video(path, "--faces", "3") == 0
+    settings = Settings(detect=True, landmarks=True, detector_resize="auto")
+    with (
+        Pipeline.open(standin_root / "weights" / "of3_bundle", settings) as pipeline,
+        Video(path) as opened,
+    ):
+        *_, last = opened.frames()
+        (analysis,) = pipeline.run_faces([last.pixels()], 3)
+    boxes = sorted(tuple(round(side, 2) for side in face.box[:2]) for face in analysis.faces)
+    found = [row for row in rows(logs, "clip") if row["frame"] == "2"]
+    assert sorted((float(row["box_x"]), float(row["box_y"])) for row in found) == boxes
+
+
+@pytest.mark.parametrize("flags", [[], ["--smooth", "0.3", "--fps", "20"]])
+def test_a_killed_run_goes_on_to_the_same_bytes(write, tmp_path, logs, standin_root, flags):
+    path = write(tmp_path / "clip.mp4", 150, pixels=scenes)
+    given = [path, "--faces", "2", *flags]
+    subprocess.run(command(tmp_path / "whole", standin_root, *given), check=True, capture_output=True)
+    want = tmp_path / "whole" / "openface3" / "video" / "clip.csv"
+    table = logs / "openface3" / "video" / "clip.csv"
+    for least in (1, lines(want) // 2):
+        again = command(logs, standin_root, *given, "--resume", "on")
+        process, end_s = subprocess.Popen(again, stderr=subprocess.DEVNULL), time.monotonic() + PATIENCE_S
+        while lines(table) <= least and time.monotonic() < end_s:
+            assert process.poll() is None, "it ended before it was killed"
+            time.sleep(0.005)
+        process.kill()
+        assert process.wait(PATIENCE_S) == -signal.SIGKILL
+        assert 1 < lines(table) < lines(want)
+    torn = table.read_bytes()[:-100]
+    table.write_bytes(torn)
+    subprocess.run(again, check=True, capture_output=True)
+    assert table.read_bytes() == want.read_bytes()
+    told, whole = facts(logs, "clip"), facts(tmp_path / "whole", "clip")
+    same = ("frames_analysed", "faces", "faces_tracked", "frames_without_a_face", "cuts_s", "frames_decoded")
+    assert {name: told[name] for name in same} == {name: whole[name] for name in same}
+    assert len(whole["cuts_s"]) == 3
+
+
+def test_an_interrupted_run_says_how_to_go_on(write, tmp_path, logs, standin_root):
+    path = write(tmp_path / "clip.mp4", 150, pixels=wandering)
+    process = subprocess.Popen(command(logs, standin_root, path), stderr=subprocess.PIPE, text=True)
+    while lines(logs / "openface3" / "video" / "clip.csv") < 2:
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+    assert "--resume on goes on from there" in said
+    assert facts(logs, "clip")["finished"] is False
+
+
+def test_what_is_finished_is_not_done_again(clip, video, logs, caplog):
+    assert video(clip) == 0
+    before = (logs / "openface3" / "video" / "clip.csv").stat()
+    assert video(clip, "--resume", "on") == 0
+    assert "done before" in caplog.text
+    assert (logs / "openface3" / "video" / "clip.csv").stat() == before
+
+
+def test_results_that_are_there_are_neither_mixed_nor_lost(clip, video, logs, caplog):
+    assert video(clip) == 0
+    before = (logs / "openface3" / "video" / "clip.csv").read_bytes()
+    assert video(clip) == 2
+    assert "pass --resume on to go on, --override to start anew" in caplog.text
+    assert video(clip, "--resume", "on", "--track_gap", "2") == 2
+    assert "video.track_gap was 1.0, is 2.0" in caplog.text
+    assert (logs / "openface3" / "video" / "clip.csv").read_bytes() == before
+    assert video(clip, "--override", "--every", "2") == 0
+    assert {row["frame"] for row in rows(logs, "clip")} == {"0", "2", "4", "6", "8"}
+
+
+def test_rows_that_others_changed_are_refused(write, tmp_path, logs, standin_root, video, caplog):
+    path = write(tmp_path / "clip.mp4", 3, pixels=with_gaps)
+    assert video(path) == 0
+    table = logs / "openface3" / "video" / "clip.csv"
+    with open_store(table.with_suffix(".sqlite")) as store, store.transaction():
+        unfinished = store.sessions()[0]
+        store.put_session(1, replace(unfinished, made={}), 1)
+    table.write_bytes(table.read_bytes().replace(b"pts", b"PTS"))
+    assert video(path, "--resume", "on") == 2
+    assert "some rows are not those that were written" in caplog.text
+
+
+def test_a_video_that_cannot_be_read_costs_itself(clip, tmp_path, video, logs):
+    (tmp_path / "a.mp4").write_text("no video")
+    assert video(tmp_path) == 0
+    assert len({row["frame"] for row in rows(logs, "clip")}) == 9
+    (line,) = errors(logs)
+    assert line.startswith(f"{tmp_path / 'a.mp4'}\tread\tunreadable: not an MP4")
+    assert video(tmp_path, "--resume", "on") == 0
+    assert errors(logs) == [line]
+
+
+def test_a_damaged_middle_is_told_by_its_time(write, tmp_path, video, logs):
+    path = write(tmp_path / "clip.mkv", 60, keys=10, between=0, pixels=grainy)
+    content = bytearray(Path(path).read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 3000] = bytes(3000)
+    Path(path).write_bytes(content)
+    assert video(path, "--landmarks", "off", "--faces", "best") == 0
+    assert any(" s to " in line and line.startswith(f"{path}\tread\t") for line in errors(logs))
+    assert facts(logs, "clip")["notes"]
+    assert 30 < facts(logs, "clip")["frames_decoded"] <= 60
+
+
+def test_videos_of_one_stem_are_told_apart(write, tmp_path, video, logs):
+    for folder, frames in (("one", 3), ("two", 4)):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "clip.mp4", frames, pixels=lambda number: GREY_PX)
+    assert video(tmp_path / "one", tmp_path / "two") == 0
+    assert (len(rows(logs, "clip")), len(rows(logs, "two/clip"))) == (3, 4)
+
+
+def test_a_turned_video_is_analysed_upright(write, tmp_path, turn_in_header, video, logs):
+    path = write(tmp_path / "turned.mp4", 2, pixels=lambda number: np.rot90(wandering(number), 1))
+    turn_in_header(path, 90)
+    assert video(path, "--faces", "2") == 0
+    upright = write(tmp_path / "upright.mp4", 2, pixels=wandering)
+    assert video(upright, "--faces", "2") == 0
+    told = facts(logs, "turned")
+    assert (told["width_px"], told["height_px"], told["rotation_deg"]) == (192, 144, 90)
+    for one, other in zip(rows(logs, "turned"), rows(logs, "upright"), strict=True):
+        assert float(one["box_x"]) == pytest.approx(float(other["box_x"]), abs=2)
+
+
+def test_no_video_is_exit_2(tmp_path, video, caplog):
+    assert video(tmp_path / "none.mp4") == 2
+    assert "got nothing there" in caplog.text
+
+
+def test_memory_does_not_grow_with_the_length(write, tmp_path, standin_root):
+    """What the process holds at most, of a long video and of one a fifth as long."""
+    peaks = []
+    for frames in (100, 500):
+        path = write(tmp_path / f"clip_{frames}.mp4", frames, pixels=lambda number: GREY_PX)
+        measured = f"""
+import resource, sys
+from of3.runtime.commands.video import main
+assert main([{path!r}, "--logs", {str(tmp_path / str(frames))!r}, "--of3_root", {str(standin_root)!r}]) == 0
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+        done = subprocess.run([sys.executable, "-c", measured], check=True, capture_output=True, text=True)
+        peaks.append(int(done.stdout) / 1024)
+    assert peaks[1] - peaks[0] < 20
+
+
+def test_python_gets_the_same_faces_of_a_file_and_of_pictures_with_times(clip, standin_root):
+    settings = Settings(detect=True, landmarks=True, detector_resize="auto")
+    with Pipeline.open(standin_root / "weights" / "of3_bundle", settings) as pipeline:
+        of_file = list(watch(pipeline, clip, Watching(faces=2)))
+        with Video(clip) as opened:
+            pictures = ((frame.pixels(), frame.time_s) for frame in opened.frames())
+            of_pictures = list(watch(pipeline, pictures, Watching(faces=2)))
+    assert len(of_file) == len(of_pictures) == 9
+    for one, other in zip(of_file, of_pictures, strict=True):
+        assert (one.moment.frame, one.moment.time_s) == (other.moment.frame, other.moment.time_s)
+        assert [(face.face_id, face.record.box) for face in one.faces] == [
+            (face.face_id, face.record.box) for face in other.faces
+        ]
+    assert {frame.moment.time_source for frame in of_pictures} == {"given"}
+
+
+def test_frames_of_a_video_of_which_nothing_comes_are_none(standin_root):
+    with Pipeline.open(standin_root / "weights" / "of3_bundle", Settings(detect=True)) as pipeline:
+        assert list(watch(pipeline, [])) == []
