@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from of3.runtime.runs.calibrate import calibrate as calibrate
     from of3.runtime.runs.records import Records as Records
     from of3.runtime.runs.records import open_records as open_records
+    from of3.runtime.runs.watch import Watching as Watching
+    from of3.runtime.runs.watch import watch as watch
+    from of3.runtime.tracks.follower import Following as Following
     from of3.runtime.types import Analysis as Analysis
     from of3.runtime.types import Failure as Failure
     from of3.runtime.types import Record as Record
@@ -25,15 +28,23 @@ os.environ.setdefault(MAX_PIXELS_VARIABLE, str(MAX_PIXELS))
 # What cv2 would print of a damaged picture stands in errors.tsv, with the picture's name.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
-__all__ = ["Analysis", "Failure", "Pipeline", "Record", "Records", "Settings", "calibrate", "open_records"]
+# fmt: off
+__all__ = [
+    "Analysis", "Failure", "Following", "Pipeline", "Record", "Records", "Settings", "Watching", "calibrate",
+    "open_records", "watch",
+]
+# fmt: on
 HOMES = {
     "Analysis": "of3.runtime.types",
     "Failure": "of3.runtime.types",
+    "Following": "of3.runtime.tracks.follower",
     "Pipeline": "of3.runtime.pipeline",
     "Record": "of3.runtime.types",
     "Records": "of3.runtime.runs.records",
+    "Watching": "of3.runtime.runs.watch",
     "calibrate": "of3.runtime.runs.calibrate",
     "open_records": "of3.runtime.runs.records",
+    "watch": "of3.runtime.runs.watch",
 }
 
 

@@ -41,7 +41,7 @@ class Session:
 
     def __init__(self, options: Options, cores: int = 0):
         """cores: that it may keep busy, 0 for all.  Raises RunError."""
-        self.options = options
+        self.options, self._root = options, Root(options.aligned)
         self._before: dict[str, Counter[str]] = {}
         bundle = bundle_of(options)
         try:
@@ -101,12 +101,12 @@ class Session:
         InputLost: no pictures are.
         """
         self._before = self.pipeline.batches()
-        root, pictures = Root(self.options.aligned), ((item, item.path) for item in items)
+        pictures = ((item, item.path) for item in items)
 
         def written(results: Sequence[tuple[Item, Result]]) -> Entries:
             for item, result in results:
                 if isinstance(result, Failure) and result.stage == "read":
-                    root.check()
+                    self.check_input()
                 writer.write(taken(result), item)
             return entered(results)
 
@@ -116,6 +116,10 @@ class Session:
                 yield from self.pipeline.run_batches(pictures, written, au_to_index)
             else:
                 yield from self.pipeline.run_faces_batches(pictures, written, most_of(faces), au_to_index)
+
+    def check_input(self) -> None:
+        """Raise InputLost where the folder that was read from is gone, another, or empty."""
+        self._root.check()
 
     def messages(self) -> list[Message]:
         """What is to be said before the first picture."""

@@ -34,7 +34,7 @@ from of3.runtime.runs.runinfo import made_with
 from of3.runtime.runs.session import Session, or_run_broken
 from of3.runtime.runs.video_facts import Decoded, Facts, Tally, errors_of
 from of3.runtime.runs.video_rows import columns_of, rows_of
-from of3.runtime.runs.videos import VideoFile, videos
+from of3.runtime.runs.videos import VideoFile, top_of, videos
 from of3.runtime.runs.watch import Watching, seen, watched
 from of3.runtime.sources.container import VideoError
 from of3.runtime.sources.frames import Frame
@@ -61,7 +61,7 @@ def in_this_process(options: VideoOptions) -> None:
     files = videos(options.inputs, stems_there(folder), options.run.follow_links)
     with locked(folder) as lock, Interruption() as interruption:
         _check_not_begun(options, folder, files)
-        with Session(options.run) as session, Errors(folder) as errors:
+        with Session(replace(options.run, aligned=top_of(options.inputs))) as session, Errors(folder) as errors:
             tell(session.messages())
             job = _job(options, folder, session, errors, interruption, lock)
             for file in files:
@@ -120,6 +120,7 @@ class Job:
             with Video(file.path, self.options.run.max_pixels) as video:
                 self._analyse(file, video)
         except VideoError as error:
+            self.session.check_input()
             log.warning("%s: %s", file.path, error)
             self.errors.tell([Failure(file.path, "read", str(error))])
 

@@ -35,7 +35,7 @@ def videos(
     if not found:
         passed_over = f"; not looked at: {counted(others)}" if others else ""
         raise RunError(f"got no {', '.join(SUFFIXES)} below {', '.join(inputs)}{passed_over}")
-    top = os.path.commonpath([_folder(given) for given in inputs])
+    top = top_of(inputs)
     return list(_told_apart({os.path.relpath(path, top): found[path] for path in found}, had or {}))
 
 
@@ -49,6 +49,11 @@ def _named(given: str, others: Counter[str], follow_links: bool) -> Iterator[str
     walk = Walk(given, SUFFIXES, follow_links)
     yield from walk
     others.update(walk.others)
+
+
+def top_of(inputs: Sequence[str]) -> str:
+    """The folder that holds all."""
+    return os.path.commonpath([_folder(given) for given in inputs])
 
 
 def _folder(given: str) -> str:

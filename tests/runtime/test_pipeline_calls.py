@@ -108,3 +108,18 @@ def test_batches_go_through_a_step_on_threads_and_what_it_raises_comes_in_its_pl
     with pytest.raises(OSError, match="the disk is full"):
         done.extend(key for some in pipeline.run_batches(frames, broken) for key in some)
     assert done == list(range(len(done))) and 8 <= len(done) <= 12
+
+
+def test_pixels_may_be_made_on_the_pipelines_threads(pipeline, want):
+    made_by = []
+
+    def making(number):
+        def pixels():
+            made_by.append(threading.current_thread())
+            return frame(number)
+
+        return pixels
+
+    results = pipeline.run(making(number) for number in range(len(want)))
+    np.testing.assert_allclose([values(result) for result in results], want, atol=1e-5)
+    assert threading.main_thread() not in made_by
