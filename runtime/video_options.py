@@ -9,7 +9,7 @@ from of3.runtime.settings import MAX_PIXELS
 # Of a run's flags those that are asked for in the same words.
 SHARED = (
     *("follow_links", "logs", "of3_root", "weights", "bundle", "override", "resume", "max_pixels"),
-    *("device", "engine", "require", "amp", "dtype", "tf32", "batch", "workers", "memory"),
+    *("executor", "shard", "device", "engine", "require", "amp", "dtype", "tf32", "batch", "workers", "memory"),
     *("faces", "detector_resize", "best_face", "gaze_order", "no_calib", "calib_cache", "calib_guard"),
 )
 
@@ -53,6 +53,12 @@ VIDEO_FLAGS: dict[str, Flag] = {
     "override": replace(FLAGS["override"], text="start videos anew that have results"),
     "resume": replace(FLAGS["resume"], text="go on with the videos in --logs, where they ended"),
     "max_pixels": replace(FLAGS["max_pixels"], text=f"larger videos are not decoded ({MAX_PIXELS})"),
+    "executor": replace(
+        FLAGS["executor"],
+        text="local: --workers processes on this machine, each its share of the videos (this process)",
+        choices=("local",),
+    ),
+    "shard": replace(FLAGS["shard"], text="do the i-th of n shares of the videos only (all)"),
     "faces": replace(FLAGS["faces"], text="of a frame: all, the N best, or the best (all)", default="all"),
     "detector_resize": replace(
         FLAGS["detector_resize"],
@@ -71,4 +77,5 @@ VIDEO_GROUPS = {
     "behaviour": "behaviour",
     "weights": "weights",
     "compute": "runtime / compute",
+    "scale": "many cores and machines (a video is never shared)",
 }

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 
 from of3.runtime.commands.flags import add_flags, options_of
@@ -10,6 +11,7 @@ from of3.runtime.options import FLAGS
 from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE
 from of3.runtime.video_options import OWN, SHARED, VIDEO_FLAGS, VIDEO_GROUPS, VideoOptions
 
+GOES_ON = "--resume on goes on from there"
 REQUIRED = ("logs", "of3_root")
 DESCRIPTION = """\
 Run OpenFace 3.0 on videos (mp4, mov, avi, mkv, webm, m4v, mpg, wmv): every face of every frame with its box,
@@ -61,12 +63,21 @@ def main(argv: Sequence[str]) -> int:
     options = parse(argv)
     if options.run.max_pixels > MAX_PIXELS:
         os.environ[MAX_PIXELS_VARIABLE] = str(options.run.max_pixels)
-    return status_of(lambda: _analyse(options), "--resume on goes on from there")
+    return status_of(lambda: _analyse(options), GOES_ON)
 
 
 def _analyse(options: VideoOptions) -> None:
-    from of3.runtime.runs.video_job import (
-        in_this_process,
-    )  # numpy, OpenCV and the engines, not needed for the help
+    """All in this process, or its share, or in others that it starts."""
+    from of3.runtime.runs import video_job, video_shares  # numpy, OpenCV, engines: not needed for the help
 
-    in_this_process(options)
+    if options.run.executor:
+        video_shares.in_processes(options, _share)
+    else:
+        video_job.in_this_process(options)
+
+
+def _share(options: VideoOptions, cores: int) -> None:
+    """What a process does that was started for a share."""
+    from of3.runtime.runs.video_job import in_this_process
+
+    sys.exit(status_of(lambda: in_this_process(options, cores), GOES_ON))

@@ -54,6 +54,15 @@ def is_begun(place: Path) -> bool:
     return is_there(named(place, RECORDS))
 
 
+def is_of_other(place: Path, video: VideoItem) -> bool:
+    """Whether there are records of another file that was in the video's place.  Raises RunError: damaged."""
+    if not is_begun(place):
+        return False
+    with open_store(named(place, RECORDS)) as store:
+        first = next(store.done(store.last_run), None)
+    return first is not None and (first.size, first.mtime_ns) != (video.stamp.size, video.stamp.mtime_ns)
+
+
 def named(place: Path, suffix: str) -> Path:
     """One of a video's files."""
     return place.with_name(place.name + suffix)

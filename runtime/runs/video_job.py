@@ -23,7 +23,18 @@ from of3.runtime.logs.made import Run
 from of3.runtime.logs.made import Session as Made
 from of3.runtime.logs.opening import is_folder
 from of3.runtime.logs.rows import Layout
-from of3.runtime.logs.video import FACTS, FINISHED, TABLE, VideoLogs, is_begun, named, place_of, stems_there
+from of3.runtime.logs.video import (
+    FACTS,
+    FINISHED,
+    TABLE,
+    VideoLogs,
+    is_begun,
+    is_of_other,
+    named,
+    place_of,
+    stems_there,
+)
+from of3.runtime.logs.video import FOLDER as VIDEOS
 from of3.runtime.logs.writer import write_au_info
 from of3.runtime.runs.flags import identity_of, most_of, to_json
 from of3.runtime.runs.interruption import Interruption
@@ -51,17 +62,21 @@ GOES_ON = "--resume on goes on from there"
 log = logging.getLogger(__name__)
 
 
-def in_this_process(options: VideoOptions) -> None:
-    """Every video has its rows afterwards, or its line in errors.tsv.
+def in_this_process(options: VideoOptions, cores: int = 0) -> None:
+    """Every video has its rows afterwards, or its line in errors.tsv; of a share its videos.
 
+    cores: that may be kept busy, 0 for all.
     Raises RunError (exit 2); RunBroken (no engine is left), OSError (the logs cannot be written), Interrupted.
     """
-    folder = options.run.logs / FOLDER
-    is_folder(folder)
-    files = videos(options.inputs, stems_there(folder), options.run.follow_links)
-    with locked(folder) as lock, Interruption() as interruption:
-        _check_not_begun(options, folder, files)
-        with Session(replace(options.run, aligned=top_of(options.inputs))) as session, Errors(folder) as errors:
+    folder, files = asked_for(options)
+    held = folder
+    if options.run.shard is not None:  # shares write beside each other, none twice at a time
+        part, of = options.run.shard
+        files, held = files[part::of], folder / VIDEOS / f"share_{part}_of_{of}"
+    with locked(held) as lock, Interruption() as interruption:
+        check_not_begun(options, folder, files)
+        run = replace(options.run, aligned=top_of(options.inputs))
+        with Session(run, cores) as session, Errors(folder) as errors:
             tell(session.messages())
             job = _job(options, folder, session, errors, interruption, lock)
             for file in files:
@@ -69,12 +84,19 @@ def in_this_process(options: VideoOptions) -> None:
                 interruption.check(GOES_ON)
 
 
-def _check_not_begun(options: VideoOptions, folder: Path, files: Sequence[VideoFile]) -> None:
+def asked_for(options: VideoOptions) -> tuple[Path, list[VideoFile]]:
+    """`<logs>/openface3`, and the videos.  Raises RunError: something else is in the way, or there are none."""
+    folder = options.run.logs / FOLDER
+    is_folder(folder)
+    return folder, videos(options.inputs, stems_there(folder), options.run.follow_links)
+
+
+def check_not_begun(options: VideoOptions, folder: Path, files: Sequence[VideoFile]) -> None:
     """Raise RunError where nobody says what becomes of results that are there."""
     begun = [file.path for file in files if is_begun(place_of(folder, file.stem))]
     if begun and not options.run.resume and not options.run.override:
         raise RunError(
-            f"{begun[0]}{f' and {len(begun) - 1} more' * (len(begun) > 1)}: has results in {folder / 'video'}: "
+            f"{begun[0]}{f' and {len(begun) - 1} more' * (len(begun) > 1)}: has results in {folder / VIDEOS}: "
             "pass --resume on to go on, --override to start anew, or another --logs"
         )
 
@@ -96,7 +118,8 @@ def _job(
         "av": importlib.metadata.version("av"),  # another FFmpeg, other pixels
         "video": own,
     }
-    write_au_info(folder, run.au_info)
+    of_share = options.run.shard and folder / f".au_info.{options.run.shard[0]}.tmp"
+    write_au_info(folder, run.au_info, of_share)
     run = replace(run, identity=identity, root="")
     return Job(options, folder, session, errors, interruption, lock, run, {**flags, **own})
 
@@ -126,9 +149,12 @@ class Job:
 
     def _analyse(self, file: VideoFile, video: Video) -> None:
         place, pass_ = place_of(self.folder, file.stem), _Pass(self, video)
+        item, layout = VideoItem(file.path, stamp_of(file.path)), pass_.layout(place)
         is_anew = self.options.run.override and not self.options.run.resume
-        item = VideoItem(file.path, stamp_of(file.path))
-        with VideoLogs(place, item, self.run, pass_.layout(place), is_anew, self.lock) as logs:
+        if not is_anew and is_of_other(place, item):
+            log.warning("%s: another file than it was: analysed anew", file.path)
+            is_anew = True
+        with VideoLogs(place, item, self.run, layout, is_anew, self.lock) as logs:
             if logs.is_finished:
                 log.info("%s: done before", file.path)
                 return

@@ -313,3 +313,43 @@ def test_python_gets_the_same_faces_of_a_file_and_of_pictures_with_times(clip, s
 def test_frames_of_a_video_of_which_nothing_comes_are_none(standin_root):
     with Pipeline.open(standin_root / "weights" / "of3_bundle", Settings(detect=True)) as pipeline:
         assert list(watch(pipeline, [])) == []
+
+
+def test_a_video_that_was_replaced_is_analysed_anew(write, tmp_path, video, logs, caplog):
+    path = tmp_path / "clip.mp4"
+    write(path, 4, pixels=lambda number: GREY_PX)
+    assert video(path) == 0
+    write(path, 6, pixels=lambda number: GREY_PX)
+    assert video(path, "--resume", "on") == 0
+    assert "another file than it was: analysed anew" in caplog.text
+    assert len(rows(logs, "clip")) == 6
+
+
+@pytest.fixture
+def three(write, tmp_path):
+    """A folder of three videos, of which one cannot be read."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a", "c"):
+        write(folder / f"{name}.mp4", 3, pixels=with_gaps)
+    (folder / "b.mp4").write_text("no video")
+    return folder
+
+
+def test_shares_do_every_video_once(three, video, logs):
+    assert video(three, "--shard", "0/2") == 0
+    assert [path.stem for path in sorted((logs / "openface3" / "video").glob("*.csv"))] == ["a", "c"]
+    assert errors(logs) == []
+    assert video(three, "--shard", "1/2") == 0
+    assert len(errors(logs)) == 1
+
+
+def test_processes_share_the_videos(three, video, logs, tmp_path, standin_root):
+    assert video(three) == 0
+    want = {path.name: path.read_bytes() for path in (logs / "openface3" / "video").glob("*.csv")}
+    shared = command(tmp_path / "shared", standin_root, three, "--executor", "local", "--workers", "2")
+    done = subprocess.run(shared, check=False, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 0, done.stderr
+    found = tmp_path / "shared" / "openface3" / "video"
+    assert {path.name: path.read_bytes() for path in found.glob("*.csv")} == want
+    assert len(errors(tmp_path / "shared")) == 1
