@@ -9,7 +9,6 @@ from typing import Any
 
 from of3.runtime.logs.files import replace_text
 from of3.runtime.runs.watch import WatchedFrame
-from of3.runtime.sources.damage import Note
 from of3.runtime.sources.frames import Frame
 from of3.runtime.sources.video import Video
 from of3.runtime.types import Failure
@@ -25,7 +24,7 @@ class Tally:
     without_face: int = 0
     tracked: int = 0  # people
     last_frame: int = -1
-    frame_before: int = -1  # the one watched before the last
+    last_read: int | None = None  # the last whose pixels were there
     cuts_s: list[float] = field(default_factory=list)
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)  # by stage and reason
     first_s: dict[tuple[str, str], float] = field(default_factory=dict)  # when each came first
@@ -36,7 +35,9 @@ class Tally:
         self.rows += len(frame.faces)
         self.without_face += not frame.faces
         self.tracked = max([self.tracked, *(face.face_id + 1 for face in frame.faces)])
-        self.frame_before, self.last_frame = self.last_frame, moment.frame
+        self.last_frame = moment.frame
+        if failure is None or failure.stage != "read":
+            self.last_read = moment.frame
         if frame.is_cut:
             self.cuts_s.append(round(moment.time_s, 6))
         if failure is not None and failure.reason != NO_FACE:
@@ -55,15 +56,6 @@ class Decoded:
         for frame in frames:
             self.frames, self.end_s = frame.number + 1, frame.time_s
             yield frame
-
-
-def errors_of(path: str, notes: Iterable[Note], tally: Tally) -> Iterator[Failure]:
-    """What errors.tsv tells of a video that could be read."""
-    for note in notes:
-        yield Failure(path, "read", f"{note.start_s:.3f} s to {note.end_s:.3f} s: {note.reason}")
-    for (stage, reason), count in tally.failures.items():
-        first_s = tally.first_s[stage, reason]
-        yield Failure(path, stage, f"{count} frame{'s' * (count > 1)}, first at {first_s:.3f} s: {reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +100,21 @@ class Facts:
             "engines": self.made["engines"],
             "flags": self.flags,
         }
+
+    def errors(self) -> Iterator[Failure]:
+        """What errors.tsv tells of it."""
+        for note in self.video.notes:
+            yield Failure(self.path, "read", f"{note.start_s:.3f} s to {note.end_s:.3f} s: {note.reason}")
+        for (stage, reason), count in self.tally.failures.items():
+            first_s = self.tally.first_s[stage, reason]
+            said = f"{count} frame{'s' * (count > 1)}, first at {first_s:.3f} s: {reason}"
+            yield Failure(self.path, stage, said)
+
+    def summary(self, elapsed_s: float, watched_s: float) -> str:
+        """A video in one line of a terminal."""
+        tally = self.tally
+        people = f"{tally.tracked} face{'s' * (tally.tracked != 1)}"
+        without = f", {tally.without_face} frames without one" if tally.without_face else ""
+        damaged = ", damaged (errors.tsv)" if self.video.notes else ""
+        speed = f"{watched_s / max(elapsed_s, 1e-9):.1f} x real time"
+        return f"{Path(self.path).name}: {tally.frames} frames, {people}{without}{damaged}, {speed}"

@@ -7,13 +7,12 @@ the part before, and a decoder comes to a part only through what lies before it.
 import importlib.metadata
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.errors import Errors
 from of3.runtime.logs.folder import FOLDER
 from of3.runtime.logs.frames import VideoItem
@@ -36,27 +35,20 @@ from of3.runtime.logs.video import (
 )
 from of3.runtime.logs.video import FOLDER as VIDEOS
 from of3.runtime.logs.writer import write_au_info
-from of3.runtime.runs.flags import identity_of, most_of, to_json
+from of3.runtime.runs.flags import identity_of, to_json
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.lock import locked
 from of3.runtime.runs.messages import tell
-from of3.runtime.runs.progress import progress_bar
 from of3.runtime.runs.runinfo import made_with
 from of3.runtime.runs.session import Session, or_run_broken
-from of3.runtime.runs.video_facts import Decoded, Facts, Tally, errors_of
-from of3.runtime.runs.video_rows import columns_of, rows_of
+from of3.runtime.runs.video_facts import Facts
+from of3.runtime.runs.video_pass import Pass
 from of3.runtime.runs.videos import VideoFile, top_of, videos
-from of3.runtime.runs.watch import Watching, seen, watched
 from of3.runtime.sources.container import VideoError
-from of3.runtime.sources.frames import Frame
-from of3.runtime.sources.video import Video, VideoInfo
-from of3.runtime.tracks.cuts import Thumbnail, thumbnail
-from of3.runtime.tracks.follower import Follower, Following
-from of3.runtime.types import Failure, RunError, SeenFrame
+from of3.runtime.sources.video import Video
+from of3.runtime.types import Failure, RunError
 from of3.runtime.video_options import OWN, SHARED, VideoOptions
-from of3.runtime.vision.pose import Camera
 
-PLAIN = Layout("", (), ",")  # how rows are written
 GOES_ON = "--resume on goes on from there"
 
 log = logging.getLogger(__name__)
@@ -148,99 +140,39 @@ class Job:
             self.errors.tell([Failure(file.path, "read", str(error))])
 
     def _analyse(self, file: VideoFile, video: Video) -> None:
-        place, pass_ = place_of(self.folder, file.stem), _Pass(self, video)
-        item, layout = VideoItem(file.path, stamp_of(file.path)), pass_.layout(place)
-        is_anew = self.options.run.override and not self.options.run.resume
-        if not is_anew and is_of_other(place, item):
-            log.warning("%s: another file than it was: analysed anew", file.path)
-            is_anew = True
-        with VideoLogs(place, item, self.run, layout, is_anew, self.lock) as logs:
+        place, item = place_of(self.folder, file.stem), VideoItem(file.path, stamp_of(file.path))
+        gone_through = Pass(self.options, self.run, video)
+        layout = Layout(named(place, TABLE).name, gone_through.columns, ",")
+        with VideoLogs(place, item, self.run, layout, self._is_anew(place, item), self.lock) as logs:
             if logs.is_finished:
                 log.info("%s: done before", file.path)
-                return
-            start, before = time.time(), self.session.pipeline.batches()
-            made = partial(made_with, self.session.pipeline, before)
-            facts = Facts(file.path, video, self.flags, made(), pass_.tally, pass_.decoded)
-            logs.restore(map(pass_.text, logs.frames()))
+            else:
+                self._go_on(place, file.path, gone_through, logs)
+
+    def _is_anew(self, place: Path, item: VideoItem) -> bool:
+        if self.options.run.override and not self.options.run.resume:
+            return True
+        is_other = is_of_other(place, item)
+        if is_other:
+            log.warning("%s: another file than it was: analysed anew", item.path)
+        return is_other
+
+    def _go_on(self, place: Path, path: str, gone_through: Pass, logs: VideoLogs) -> None:
+        """From where the logs end."""
+        start_s, pipeline = time.time(), self.session.pipeline
+        made = partial(made_with, pipeline, pipeline.batches())
+        facts = Facts(path, gone_through.video, self.flags, made(), gone_through.tally, gone_through.decoded)
+        facts.write(named(place, FACTS))  # first: it says whose the other files are
+        logs.restore(map(gone_through.text, logs.frames()))
+        logs.note_session(Made(made(), start_s, time.time()))
+        with or_run_broken():
+            watched_s = gone_through.go_on(logs, pipeline, self.interruption)
+        logs.finish()
+        facts, elapsed_s = replace(facts, made=made()), time.time() - start_s
+        if self.interruption.came:
             facts.write(named(place, FACTS))
-            logs.note_session(Made(made(), start, time.time()))
-            watched_s = pass_.go_on(logs)
-            logs.finish()
-            is_whole = not self.interruption.came
-            logs.note_session(Made({**made(), FINISHED: is_whole}, start, time.time()))
-            elapsed_s = time.time() - start
-            facts = replace(facts, made=made())
-            facts.write(named(place, FACTS), elapsed_s if is_whole else None, watched_s)
-        if is_whole:
-            self.errors.tell(list(errors_of(file.path, video.notes, pass_.tally)))
-            log.info("%s", _summary(file.path, pass_.tally, len(video.notes), watched_s, elapsed_s))
-
-
-class _Pass:
-    """One video, gone through once."""
-
-    def __init__(self, job: Job, video: Video):
-        options = job.options
-        self._job, self._video = job, video
-        self._watching = Watching(
-            most_of(options.run.faces), options.every, options.fps, options.start, options.end
-        )
-        camera = _camera(options, video.info) if options.head_pose else None
-        self._follower = Follower(Following(options.track_gap, options.smooth, camera))
-        self._points = job.run.rows.points
-        self.tally, self.decoded = Tally(), Decoded()
-
-    def layout(self, place: Path) -> Layout:
-        return Layout(named(place, TABLE).name, columns_of(self._points), ",")
-
-    def text(self, frame: SeenFrame) -> bytes:
-        """The rows of the next frame."""
-        made = watched(frame, self._follower)
-        self.tally.count(made)
-        return PLAIN.text(list(rows_of(made, self._points)))
-
-    def go_on(self, logs: VideoLogs) -> float:
-        """Add the frames behind those that there are; how many seconds of the video they last."""
-        job, before = self._job, self.tally.frames
-        decoded = self.decoded.counting(self._video.frames())
-        frames = self._watching.selected(decoded, after=self.tally.frame_before)
-        start_s, thumb = 0.0, self._last_seen(frames)
-        if thumb is not None:
-            start_s = self.decoded.end_s
-        claimed = self._video.info.claimed_frames
-        total = None if claimed is None else claimed // self._watching.every
-        until = job.interruption.until(frames)
-        with or_run_broken(), progress_bar(total, "frames") as shown:
-            pipeline, aus = job.session.pipeline, job.run.names.aus
-            for frame in seen(pipeline, until, self._watching.faces, aus, thumb):
-                logs.add(frame, self.text(frame))
-                shown(Counts(self.tally.frames - before), before)
-        return max(self.decoded.end_s - start_s, 0.0)
-
-    def _last_seen(self, frames: Iterator[Frame]) -> Thumbnail | None:
-        """Of the last frame that was added: whether there is a cut behind it, it alone can tell."""
-        if self.tally.frames == 0:
-            return None
-        frame = next(frames, None)
-        if frame is None or frame.number != self.tally.last_frame:
-            raise RunError("the video is another than it was: pass --override to start anew")
-        return thumbnail(frame.pixels())
-
-
-def _camera(options: VideoOptions, info: VideoInfo) -> Camera:
-    usual = Camera.of(info.width, info.height)
-    return Camera(
-        options.fx or usual.fx_px,
-        options.fy or usual.fy_px,
-        options.cx or usual.cx_px,
-        options.cy or usual.cy_px,
-    )
-
-
-def _summary(path: str, tally: Tally, notes: int, watched_s: float, elapsed_s: float) -> str:
-    """A video in one line of a terminal."""
-    faces = f"{tally.tracked} face{'s' * (tally.tracked != 1)}"
-    without = f", {tally.without_face} frames without one" if tally.without_face else ""
-    damaged = ", damaged (errors.tsv)" if notes else ""
-    speed = f"{watched_s / max(elapsed_s, 1e-9):.1f} x real time"
-    return f"{Path(path).name}: {tally.frames} frames, {faces}{without}{damaged}, {speed}"
+        else:
+            self.errors.tell(list(facts.errors()))  # before it is finished: nobody looks at it again then
+            facts.write(named(place, FACTS), elapsed_s, watched_s)
+            log.info("%s", facts.summary(elapsed_s, watched_s))
+        logs.note_session(Made({**facts.made, FINISHED: not self.interruption.came}, start_s, time.time()))

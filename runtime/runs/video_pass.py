@@ -1,0 +1,85 @@
+"""One video, gone through once: its frames -> the rows of its table, what is known of it, its logs."""
+
+from collections.abc import Iterator
+
+from of3.runtime.logs.counts import Counts
+from of3.runtime.logs.made import Run
+from of3.runtime.logs.rows import Layout
+from of3.runtime.logs.video import VideoLogs
+from of3.runtime.pipeline import Pipeline
+from of3.runtime.runs.flags import most_of
+from of3.runtime.runs.interruption import Interruption
+from of3.runtime.runs.progress import progress_bar
+from of3.runtime.runs.video_facts import Decoded, Tally
+from of3.runtime.runs.video_rows import columns_of, rows_of
+from of3.runtime.runs.watch import Watching, seen, watched
+from of3.runtime.sources.frames import Frame
+from of3.runtime.sources.video import Video, VideoInfo
+from of3.runtime.tracks.cuts import Thumbnail, thumbnail
+from of3.runtime.tracks.follower import Follower, Following
+from of3.runtime.types import RunError, SeenFrame
+from of3.runtime.video_options import VideoOptions
+from of3.runtime.vision.pose import Camera
+
+PLAIN = Layout("", (), ",")  # how rows are written
+
+
+class Pass:
+    """First the frames that are in the logs, then the others."""
+
+    def __init__(self, options: VideoOptions, run: Run, video: Video):
+        self.video, self.columns = video, columns_of(run.rows.points)
+        self.tally, self.decoded = Tally(), Decoded()
+        self._run = run
+        faces = most_of(options.run.faces)
+        self._watching = Watching(faces, options.every, options.fps, options.start, options.end)
+        camera = _camera(options, video.info) if options.head_pose else None
+        self._follower = Follower(Following(options.track_gap, options.smooth, camera))
+
+    def text(self, frame: SeenFrame) -> bytes:
+        """The rows of the next frame."""
+        made = watched(frame, self._follower)
+        self.tally.count(made)
+        return PLAIN.text(list(rows_of(made, self._run.rows.points)))
+
+    def go_on(self, logs: VideoLogs, pipeline: Pipeline, interruption: Interruption) -> float:
+        """Add the frames behind those that there are; how many seconds of the video they last."""
+        before, last = self.tally.frames, self.tally.last_frame
+        chosen = self._watching.selected(self.decoded.counting(self.video.frames()), self._after)
+        thumb = self._last_read(chosen)
+        start_s = max(self.decoded.end_s, self._watching.start_s)
+        frames = interruption.until(frame for frame in chosen if frame.number > last)
+        with progress_bar(self._claimed(), "frames") as shown:
+            for frame in seen(pipeline, frames, self._watching.faces, self._run.names.aus, thumb):
+                logs.add(frame, self.text(frame))
+                shown(Counts(self.tally.frames - before), before)
+        return max(self.decoded.end_s - start_s, 0.0)
+
+    @property
+    def _after(self) -> int:
+        """The number of the last frame that is no longer wanted."""
+        return self.tally.last_frame if self.tally.last_read is None else self.tally.last_read - 1
+
+    def _last_read(self, chosen: Iterator[Frame]) -> Thumbnail | None:
+        """Of the last frame in the logs that could be read: it alone can tell of a cut behind it."""
+        if self.tally.last_read is None:
+            return None
+        frame = next(chosen, None)
+        if frame is None or frame.number != self.tally.last_read:
+            raise RunError("the video is another than it was: pass --override to start anew")
+        return thumbnail(frame.pixels())
+
+    def _claimed(self) -> int | None:
+        """How many frames there will be, as the file says, which may be wrong."""
+        claimed = self.video.info.claimed_frames
+        return None if claimed is None else claimed // self._watching.every
+
+
+def _camera(options: VideoOptions, info: VideoInfo) -> Camera:
+    usual = Camera.of(info.width, info.height)
+    return Camera(
+        options.fx or usual.fx_px,
+        options.fy or usual.fy_px,
+        options.cx or usual.cx_px,
+        options.cy or usual.cy_px,
+    )
