@@ -70,7 +70,7 @@ def _analyse(options: VideoOptions) -> None:
     """All in this process, or its share, or in others that it starts."""
     from of3.runtime.runs import video_job, video_shares  # numpy, OpenCV, engines: not needed for the help
 
-    if options.run.executor:
+    if options.run.executor and options.run.shard is None:
         video_shares.in_processes(options, _share)
     else:
         video_job.in_this_process(options)

@@ -15,7 +15,7 @@ from of3.runtime.types import Analysis, Failure, Moment, SeenFrame
 
 @dataclass(frozen=True, slots=True)
 class VideoItem:
-    """A video to be analysed: its path, and by which its file is known to be the same."""
+    """A video to be analysed: its absolute path, and by which its file is known to be the same."""
 
     path: str
     stamp: Stamp

@@ -40,7 +40,7 @@ def place_of(folder: Path, stem: str) -> Path:
 
 
 def stems_there(folder: Path) -> dict[str, str]:
-    """The stems of videos that have files, by the videos' paths.  folder: as of `place_of`."""
+    """The stems of videos that have files, by the videos' absolute paths.  folder: as of `place_of`."""
     stems = {}
     for facts in sorted((folder / FOLDER).rglob(f"*{FACTS}")):
         with suppress(OSError, ValueError, KeyError, TypeError, RunError):  # others' files

@@ -1,6 +1,7 @@
 """What is known of a video besides its rows: video.json, and its lines in errors.tsv."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -76,7 +77,7 @@ class Facts:
     def _document(self, elapsed_s: float | None, watched_s: float) -> dict[str, Any]:
         info, tally, decoded, notes = self.video.info, self.tally, self.decoded, self.video.notes
         return {
-            "path": self.path,
+            "path": os.path.abspath(self.path),
             "finished": elapsed_s is not None,
             "codec": info.codec,
             "width_px": info.width,

@@ -6,6 +6,7 @@ the part before, and a decoder comes to a part only through what lies before it.
 
 import importlib.metadata
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -140,7 +141,10 @@ class Job:
             self.errors.tell([Failure(file.path, "read", str(error))])
 
     def _analyse(self, file: VideoFile, video: Video) -> None:
-        place, item = place_of(self.folder, file.stem), VideoItem(file.path, stamp_of(file.path))
+        place, item = (
+            place_of(self.folder, file.stem),
+            VideoItem(os.path.abspath(file.path), stamp_of(file.path)),
+        )
         gone_through = Pass(self.options, self.run, video)
         layout = Layout(named(place, TABLE).name, gone_through.columns, ",")
         with VideoLogs(place, item, self.run, layout, self._is_anew(place, item), self.lock) as logs:
@@ -158,7 +162,7 @@ class Job:
         return is_other
 
     def _go_on(self, place: Path, path: str, gone_through: Pass, logs: VideoLogs) -> None:
-        """From where the logs end."""
+        """From where the logs end.  path: as it was given."""
         start_s, pipeline = time.time(), self.session.pipeline
         made = partial(made_with, pipeline, pipeline.batches())
         facts = Facts(path, gone_through.video, self.flags, made(), gone_through.tally, gone_through.decoded)

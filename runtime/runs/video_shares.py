@@ -45,7 +45,8 @@ def _share_of(options: VideoOptions, part: int, of: int) -> VideoOptions:
 
 
 def _alone(share: Share, options: VideoOptions, cores: int) -> None:
-    os.setpgrp()  # a terminal's interrupt comes to the process that started this one, which passes it on once
+    if os.name == "posix":
+        os.setpgrp()  # a terminal's interrupt comes to who started this, which passes it on, once
     share(options, cores)
 
 

@@ -24,8 +24,8 @@ def videos(
 ) -> list[VideoFile]:
     """Sorted by path, each file once.  A file that is named is taken whatever its suffix is.
 
-    had: stems by path, of videos with results from before; they stay theirs.  follow_links: as of a Walk.
-    Raises RunError: an input is not there, or there is no video.
+    had: stems by absolute path, of videos with results from before; they stay theirs.  follow_links: as of
+    a Walk.  Raises RunError: an input is not there, or there is no video.
     """
     others: Counter[str] = Counter()
     found: dict[str, str] = {}
@@ -66,6 +66,8 @@ def _told_apart(paths: Mapping[str, str], had: Mapping[str, str]) -> Iterator[Vi
     taken = {folded(stem) for stem in had.values()}
     for relative in sorted(paths, key=key_of):
         path = paths[relative]
-        stem = had.get(path) or next(name for name in stems(relative) if folded(name) not in taken)
+        stem = had.get(os.path.abspath(path)) or next(
+            name for name in stems(relative) if folded(name) not in taken
+        )
         taken.add(folded(stem))
         yield VideoFile(path, stem)

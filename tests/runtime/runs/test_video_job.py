@@ -353,3 +353,33 @@ def test_processes_share_the_videos(three, video, logs, tmp_path, standin_root):
     found = tmp_path / "shared" / "openface3" / "video"
     assert {path.name: path.read_bytes() for path in found.glob("*.csv")} == want
     assert len(errors(tmp_path / "shared")) == 1
+
+
+def test_two_people_keep_their_ids_where_they_meet(write, tmp_path, faces, permuted_root, logs, real_detector):
+    """The published detector, and photographs that move towards each other; the bundle has no landmarks."""
+    one, other = (cv2.resize(np.asarray(cv2.imread(path)), (112, 112)) for path in faces[:2])
+
+    def walking(number):
+        canvas = np.full((240, 640, 3), 110, np.uint8)
+        canvas[60:172, 20 + 10 * number : 132 + 10 * number] = one
+        canvas[70:182, 500 - 10 * number : 612 - 10 * number] = other
+        return canvas
+
+    path = write(tmp_path / "clip.mp4", 16, pixels=walking)
+    places = ["--logs", str(logs), "--of3_root", str(permuted_root), "--device", "cpu", "--no_calib", "on"]
+    assert main([path, *places]) == 0
+    found = rows(logs, "clip")
+    assert list(found[0]) == COLUMNS
+    assert [row["face_id"] for row in found] == ["0", "1"] * 16
+    places_px = ([float(row["box_x"]) for row in found if row["face_id"] == face_id] for face_id in "01")
+    steps_px = sorted(np.polyfit(range(16), x, 1)[0] for x in places_px)
+    assert steps_px == pytest.approx([-10, 10], abs=1)
+    assert facts(logs, "clip")["faces_tracked"] == 2
+
+
+def test_a_video_is_known_again_whichever_way_it_is_named(clip, tmp_path, video, logs, caplog, monkeypatch):
+    assert video(clip) == 0
+    monkeypatch.chdir(tmp_path)
+    assert video("clip.mp4", "--resume", "on") == 0
+    assert "done before" in caplog.text
+    assert [path.name for path in (logs / "openface3" / "video").glob("*.csv")] == ["clip.csv"]

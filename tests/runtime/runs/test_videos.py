@@ -1,5 +1,6 @@
 """Which files are videos that were asked for, and where their results go."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_the_order_of_what_is_named_does_not_matter():
 
 def test_results_from_before_keep_their_names_when_videos_come_to_them():
     touch("in/b/x.mp4")
-    had = dict(found("in"))
+    had = {os.path.abspath(path): stem for path, stem in found("in")}
     touch("in/a/x.mp4")
     assert found("in", had=had) == [("in/a/x.mp4", "a/x"), ("in/b/x.mp4", "x")]
 
