@@ -3,13 +3,9 @@
 Head pose and eyes follow from a face's landmarks: they are no records, but made when a row is.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
-
-from of3.runtime.types import Floats, PictureError, Record
-from of3.runtime.vision.eyes import Openness, openness
-from of3.runtime.vision.pose import Camera, HeadPose, head_pose
+from of3.runtime.types import Floats, Record
+from of3.runtime.vision.derived import Derived
+from of3.runtime.vision.pose import Camera, HeadPose
 
 EMOTIONS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt")
 UNITS = (1, 2, 4, 6, 9, 12, 25, 26)
@@ -21,16 +17,6 @@ FACE_COLUMNS = (
     "eye_open_left", "eye_open_right", "blink",
 )
 # fmt: on
-A = TypeVar("A")
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Derived:
-    """What follows from a face's landmarks; None where they did not run, or are no face's."""
-
-    pose: HeadPose | None = None
-    eyes: Openness | None = None
 
 
 def face_columns(points: int) -> tuple[str, ...]:
@@ -38,22 +24,9 @@ def face_columns(points: int) -> tuple[str, ...]:
     return (*FACE_COLUMNS, *(f"{axis}_{number}" for axis in "xy" for number in range(points)))
 
 
-def derived(record: Record, camera: Camera | None = None) -> Derived:
-    """camera: `Camera.of` the picture's size by default."""
-    points = record.landmarks
-    if points is None:
-        return Derived()
-    if camera is None and record.size_px is not None:
-        camera = Camera.of(*record.size_px)
-    pose = None if camera is None else _or_none(lambda seen: head_pose(points, seen), camera)
-    return Derived(pose, _or_none(openness, points))
-
-
-def _or_none(measured: Callable[[A], T], of: A) -> T | None:
-    try:
-        return measured(of)
-    except PictureError:
-        return None
+def camera_of(record: Record) -> Camera | None:
+    """The one that its picture's size suggests; None where nobody knows that."""
+    return None if record.size_px is None else Camera.of(*record.size_px)
 
 
 def face_cells(

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from of3.runtime.logs.face_rows import derived, face_cells, face_columns, no_face_cells
+from of3.runtime.logs.face_rows import camera_of, face_cells, face_columns, no_face_cells
 from of3.runtime.remarks import TILTED, roll_deg
 from of3.runtime.settings import Faces
 from of3.runtime.types import Analysis, Failure, Floats, PictureError, Record
+from of3.runtime.vision.derived import derived
 from of3.runtime.vision.eyes import closing, openness
 
 Result = Record | Failure | Analysis  # what is known of a picture: of one face, or of every one
@@ -115,7 +116,8 @@ def face_rows(path: str, faces: Sequence[Record], points: int) -> Iterator[list[
     """Of a picture: a row a face, or one that says that there is none."""
     file = path.rpartition(os.sep)[2]
     for record in faces:
-        yield [path, file, *face_cells(record, derived(record), record.face, points)]
+        found = derived(record.landmarks, camera_of(record))
+        yield [path, file, *face_cells(record, found, record.face, points)]
     if not faces:
         yield [path, file, *no_face_cells(points)]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from of3.runtime.logs.face_rows import Derived, face_cells, face_columns, no_face_cells
+from of3.runtime.logs.face_rows import face_cells, face_columns, no_face_cells
 from of3.runtime.runs.watch import WatchedFrame
 
 MOMENT = ("frame", "timestamp", "time_source")
@@ -18,7 +18,7 @@ def rows_of(frame: WatchedFrame, points: int) -> Iterator[list[str]]:
     moment = frame.moment
     when = [str(moment.frame), f"{moment.time_s:.6f}", moment.time_source]
     for face in frame.faces:
-        blink = None if face.eyes is None else face.is_blink
-        yield when + face_cells(face.record, Derived(face.pose, face.eyes), face.face_id, points, blink)
+        blink = None if face.found.eyes is None else face.is_blink
+        yield when + face_cells(face.record, face.found, face.face_id, points, blink)
     if not frame.faces:
         yield when + no_face_cells(points)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from of3.runtime.tracks.tracker import Tracker
-from of3.runtime.types import PictureError, Record
-from of3.runtime.vision.eyes import Blinks, Openness, openness
-from of3.runtime.vision.pose import Camera, HeadPose, head_pose
+from of3.runtime.types import Record
+from of3.runtime.vision.derived import Derived, derived
+from of3.runtime.vision.eyes import Blinks
+from of3.runtime.vision.pose import Camera, HeadPose
 from of3.runtime.vision.smoothing import OneEuro, Smoothed, Values
 
 HEAD_MM = 150.0  # wide: what a head that moves fast goes in a second, as the filter counts
@@ -33,8 +34,7 @@ class FollowedFace:
 
     face_id: int  # from 0 on, in the order of appearance
     record: Record  # its box, landmarks and gaze smoothed, where that was asked for
-    pose: HeadPose | None  # None where nobody asked, or the landmarks fit no head
-    eyes: Openness | None  # None without 98 landmarks; of the landmarks as they were found
+    found: Derived  # of the landmarks as they were found; its pose smoothed, where that was asked for
     is_blink: bool = False
 
 
@@ -71,10 +71,12 @@ class Follower:
         return [self._face(*each, time_s) for each in sorted(zip(ids, records, strict=True), key=_by_id)]
 
     def _face(self, face_id: int, record: Record, time_s: float) -> FollowedFace:
-        person, eyes = self._people.get(face_id, _Person(time_s)), _eyes(record)
-        blinks = person.blinks if eyes is None else person.blinks.after(time_s, eyes)
-        is_blink = eyes is not None and blinks.is_blink
-        face = FollowedFace(face_id, record, _pose(record, self._following.camera), eyes, is_blink)
+        person, found = (
+            self._people.get(face_id, _Person(time_s)),
+            derived(record.landmarks, self._following.camera),
+        )
+        blinks = person.blinks if found.eyes is None else person.blinks.after(time_s, found.eyes)
+        face = FollowedFace(face_id, record, found, found.eyes is not None and blinks.is_blink)
         smoothed = person.smoothed
         if self._following.smooth_s:
             smoothed = _smoothed(OneEuro(self._following.smooth_s), smoothed, face, time_s)
@@ -85,24 +87,6 @@ class Follower:
 
 def _by_id(face: tuple[int, Record]) -> int:
     return face[0]
-
-
-def _eyes(record: Record) -> Openness | None:
-    if record.landmarks is None:
-        return None
-    try:
-        return openness(record.landmarks)
-    except PictureError:
-        return None
-
-
-def _pose(record: Record, camera: Camera | None) -> HeadPose | None:
-    if camera is None or record.landmarks is None:
-        return None
-    try:
-        return head_pose(record.landmarks, camera)
-    except PictureError:
-        return None
 
 
 def _smoothed(
@@ -125,15 +109,15 @@ def _numbers(face: FollowedFace) -> dict[str, tuple[Values, float]]:
     numbers = {"box": (box, width_px), "gaze": (np.array(list(face.record.gaze_rad.values())), 1.0)}
     if landmarks is not None:
         numbers["landmarks"] = (landmarks.astype(np.float64), width_px)
-    if face.pose is not None:
-        numbers["translation"] = (np.array(face.pose.translation_mm), HEAD_MM)
-        numbers["rotation"] = (np.array(face.pose.rotation_rad), 1.0)
+    if face.found.pose is not None:
+        numbers["translation"] = (np.array(face.found.pose.translation_mm), HEAD_MM)
+        numbers["rotation"] = (np.array(face.found.pose.rotation_rad), 1.0)
     return numbers
 
 
 def _steadied(face: FollowedFace, values: dict[str, Values]) -> FollowedFace:
     """The face with the numbers that came out of the filter."""
-    record, pose = face.record, face.pose
+    record, pose = face.record, face.found.pose
     x1, y1, x2, y2 = values["box"].tolist()
     gaze_rad = dict(zip(record.gaze_rad, values["gaze"].tolist(), strict=True))
     landmarks = None if record.landmarks is None else values["landmarks"].astype(np.float32)
@@ -141,4 +125,4 @@ def _steadied(face: FollowedFace, values: dict[str, Values]) -> FollowedFace:
     if pose is not None:
         (tx, ty, tz), (rx, ry, rz) = values["translation"].tolist(), values["rotation"].tolist()
         pose = HeadPose((tx, ty, tz), (rx, ry, rz), pose.error_px)
-    return replace(face, record=record, pose=pose)
+    return replace(face, record=record, found=replace(face.found, pose=pose))

@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from of3.runtime.logs.face_rows import Derived, derived, face_cells, face_columns, no_face_cells
+from of3.runtime.logs.face_rows import camera_of, face_cells, face_columns, no_face_cells
 from of3.runtime.types import RawValues, Record
 from of3.runtime.vision.canonical_face import FACE_MM, POINTS
+from of3.runtime.vision.derived import Derived, derived
 from of3.runtime.vision.eyes import Openness
 from of3.runtime.vision.pose import Camera, HeadPose, projected
 
@@ -84,17 +85,17 @@ def test_pose_and_eyes_follow_from_landmarks_and_the_picture_s_size(record):
     landmarks = np.random.default_rng(0).random((98, 2)).astype(np.float32) * 1000
     pose = HeadPose((30, -20, 700), (0.1, -0.3, 0.2), 0)
     landmarks[list(POINTS)] = projected(FACE_MM, pose, Camera.of(1280, 720))
-    found = derived(replace(record, landmarks=landmarks))
+    found = derived(landmarks, camera_of(record))
     assert found.pose is not None and found.eyes is not None
     np.testing.assert_allclose(found.pose.rotation_rad, pose.rotation_rad, atol=1e-3)
     np.testing.assert_allclose(found.pose.translation_mm, pose.translation_mm, rtol=1e-3, atol=0.1)
-    given = derived(replace(record, landmarks=landmarks, size_px=None), Camera.of(1280, 720))
-    assert given == found
+    assert found == derived(landmarks, Camera.of(1280, 720))
+    assert camera_of(replace(record, size_px=None)) is None
     cells = by_name(face_cells(replace(record, landmarks=landmarks), found, 0, 98), 98)
     assert (cells["x_5"], cells["y_97"]) == (f"{landmarks[5, 0]:.2f}", f"{landmarks[97, 1]:.2f}")
 
 
 def test_landmarks_that_are_no_face_s_give_no_pose(record):
-    assert derived(record) == Derived()
-    assert derived(replace(record, landmarks=np.zeros((98, 2), np.float32))) == Derived()
-    assert derived(replace(record, landmarks=np.zeros((68, 2), np.float32))) == Derived()
+    camera = camera_of(record)
+    for landmarks in (None, np.zeros((98, 2), np.float32), np.zeros((68, 2), np.float32)):
+        assert derived(landmarks, camera) == Derived()

@@ -69,23 +69,23 @@ def test_behind_a_cut_everybody_is_new():
 
 def test_a_head_has_its_pose_where_a_camera_is_given():
     ((face,),), _ = followed([[record(landmarks=landmarks(0.1))]], Following(camera=CAMERA))
-    assert face.pose.rotation_rad == pytest.approx((0.0, 0.1, 0.0), abs=1e-3)
-    assert face.pose.translation_mm[2] == pytest.approx(500, abs=1)
+    assert face.found.pose.rotation_rad == pytest.approx((0.0, 0.1, 0.0), abs=1e-3)
+    assert face.found.pose.translation_mm[2] == pytest.approx(500, abs=1)
     ((face,),), _ = followed([[record(landmarks=landmarks(0.1))]])
-    assert face.pose is None
-    assert face.eyes is not None
+    assert face.found.pose is None
+    assert face.found.eyes is not None
 
 
 def test_landmarks_that_fit_no_head_leave_the_pose_open():
     noise = np.random.default_rng(0).uniform(0, 100, (98, 2)).astype(np.float32)
     ((face,),), _ = followed([[record(landmarks=noise)]], Following(camera=CAMERA))
-    assert face.pose is None
+    assert face.found.pose is None
 
 
 @pytest.mark.parametrize("points", [None, np.zeros((68, 2), np.float32)])
 def test_without_98_landmarks_there_are_neither_eyes_nor_pose(points):
     ((face,),), _ = followed([[record(landmarks=points)]], Following(camera=CAMERA))
-    assert (face.pose, face.eyes, face.is_blink) == (None, None, False)
+    assert (face.found.pose, face.found.eyes, face.is_blink) == (None, None, False)
 
 
 def test_each_person_blinks_alone():
@@ -112,11 +112,11 @@ def test_smoothing_steadies_box_landmarks_gaze_and_pose_and_nothing_else():
         lambda face: face.record.box[0],
         lambda face: face.record.gaze_rad["yaw"],
         lambda face: face.record.landmarks[60, 0],
-        lambda face: face.pose.rotation_rad[1],
-        lambda face: face.pose.translation_mm[2],
+        lambda face: face.found.pose.rotation_rad[1],
+        lambda face: face.found.pose.translation_mm[2],
     ):
         assert spread(steady, number) < 0.7 * spread(plain, number)
-    assert [faces[0].eyes for faces in steady] == [faces[0].eyes for faces in plain]
+    assert [faces[0].found.eyes for faces in steady] == [faces[0].found.eyes for faces in plain]
     assert [faces[0].is_blink for faces in steady] == [faces[0].is_blink for faces in plain]
 
 
