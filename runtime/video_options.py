@@ -24,7 +24,7 @@ class VideoOptions:
     run: Options
     inputs: tuple[str, ...]
     every: int = flag("frames", "take every N-th frame (1)", "natural", 1, metavar="N")
-    fps: float = flag("frames", "take at most so many frames a second (all)", "positive", math.inf)
+    fps: float = flag("frames", "take at most so many frames a second (all)", "positive", math.inf, metavar="F")
     start: float = flag("frames", "from this time on, in s (0)", "seconds", 0.0, metavar="S")
     end: float = flag("frames", "up to this time, in s (the end)", "seconds", math.inf, metavar="S")
     track_gap: float = flag(
@@ -39,10 +39,18 @@ class VideoOptions:
         0.0,
         metavar="S",
     )
-    fx: float = flag("camera", "focal length along x, in pixels (of a usual camera)", "positive", 0.0)
-    fy: float = flag("camera", "focal length along y, in pixels (of a usual camera)", "positive", 0.0)
-    cx: float = flag("camera", "where the camera looks at, x in pixels (the middle)", "positive", 0.0)
-    cy: float = flag("camera", "where the camera looks at, y in pixels (the middle)", "positive", 0.0)
+    fx: float = flag(
+        "camera", "focal length along x, in pixels (of a usual camera)", "positive", 0.0, metavar="PX"
+    )
+    fy: float = flag(
+        "camera", "focal length along y, in pixels (of a usual camera)", "positive", 0.0, metavar="PX"
+    )
+    cx: float = flag(
+        "camera", "where the camera looks at, x in pixels (the middle)", "positive", 0.0, metavar="PX"
+    )
+    cy: float = flag(
+        "camera", "where the camera looks at, y in pixels (the middle)", "positive", 0.0, metavar="PX"
+    )
 
 
 OWN: dict[str, Flag] = {

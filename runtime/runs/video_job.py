@@ -4,7 +4,6 @@ The unit of work is a whole video: a part of one would need what the tracker, th
 the part before, and a decoder comes to a part only through what lies before it.
 """
 
-import importlib.metadata
 import logging
 import os
 import time
@@ -45,6 +44,7 @@ from of3.runtime.runs.session import Session, or_run_broken
 from of3.runtime.runs.video_facts import Facts
 from of3.runtime.runs.video_pass import Pass
 from of3.runtime.runs.videos import VideoFile, top_of, videos
+from of3.runtime.sources import container
 from of3.runtime.sources.container import VideoError
 from of3.runtime.sources.video import Video
 from of3.runtime.types import Failure, RunError
@@ -78,7 +78,11 @@ def in_this_process(options: VideoOptions, cores: int = 0) -> None:
 
 
 def asked_for(options: VideoOptions) -> tuple[Path, list[VideoFile]]:
-    """`<logs>/openface3`, and the videos.  Raises RunError: something else is in the way, or there are none."""
+    """`<logs>/openface3`, and the videos.
+
+    Raises RunError: no PyAV, no videos, or something else is in the way.
+    """
+    container.version()  # before a network is opened
     folder = options.run.logs / FOLDER
     is_folder(folder)
     return folder, videos(options.inputs, stems_there(folder), options.run.follow_links)
@@ -108,7 +112,7 @@ def _job(
     identity = {
         **identity_of(flags, session.pipeline.bundle.digest),
         "au": run.identity["au"],
-        "av": importlib.metadata.version("av"),  # another FFmpeg, other pixels
+        "av": container.version(),
         "video": own,
     }
     of_share = options.run.shard and folder / f".au_info.{options.run.shard[0]}.tmp"

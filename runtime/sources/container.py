@@ -32,12 +32,20 @@ def opened_file(path: str) -> BufferedReader:
         raise VideoError(str(error)) from error
 
 
-def opened_container(file: BufferedReader) -> "InputContainer":
-    """Raises VideoError: not a video; RunError naming the extra to install; InputLost."""
+def version() -> str:
+    """Of PyAV, with which comes FFmpeg: of others frames may have other pixels.  Raises RunError without it."""
     try:
         import av
     except ImportError as error:
         raise RunError(f"videos are read by PyAV ({error}): pip install 'of3[video]'") from error
+    return av.__version__
+
+
+def opened_container(file: BufferedReader) -> "InputContainer":
+    """Raises VideoError: not a video; RunError naming the extra to install; InputLost."""
+    version()
+    import av
+
     head = b""
     try:
         head = file.peek(12)
