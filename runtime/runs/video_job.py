@@ -5,6 +5,7 @@ the part before, and a decoder comes to a part only through what lies before it.
 """
 
 import logging
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -108,7 +109,8 @@ def _job(
 ) -> "Job":
     run = session.run_of(session.calibration(folder / "au_info.json"))
     flags = {name: to_json(options.run)[name] for name in SHARED}
-    own = {name: getattr(options, name) for name in OWN}
+    given = {name: getattr(options, name) for name in OWN}
+    own = {name: None if value == math.inf else value for name, value in given.items()}  # JSON has no infinity
     identity = {
         **identity_of(flags, session.pipeline.bundle.digest),
         "au": run.identity["au"],

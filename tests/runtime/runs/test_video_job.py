@@ -16,8 +16,9 @@ import pytest
 from of3.runtime.commands.video import main
 from of3.runtime.logs.store import open_store
 from of3.runtime.pipeline import Pipeline
-from of3.runtime.runs.watch import Watching, watch
+from of3.runtime.runs.watch import Watching, seen, watch
 from of3.runtime.settings import Settings
+from of3.runtime.sources.frames import Frame
 from of3.runtime.sources.video import Video
 from of3.runtime.types import Analysis
 
@@ -83,7 +84,11 @@ def rows(logs, stem):
 
 
 def facts(logs, stem):
-    return json.loads((logs / "openface3" / "video" / f"{stem}.json").read_text())
+    def refuse(constant):
+        raise ValueError(f"got {constant}, which is no JSON")
+
+    text = (logs / "openface3" / "video" / f"{stem}.json").read_text()
+    return json.loads(text, parse_constant=refuse)
 
 
 def errors(logs):
@@ -383,3 +388,19 @@ def test_a_video_is_known_again_whichever_way_it_is_named(clip, tmp_path, video,
     assert video("clip.mp4", "--resume", "on") == 0
     assert "done before" in caplog.text
     assert [path.name for path in (logs / "openface3" / "video").glob("*.csv")] == ["clip.csv"]
+
+
+def test_a_frame_whose_pixels_cannot_be_had_costs_itself(standin_root):
+    def broken():
+        raise ValueError("no such pixel format")
+
+    def made(number):
+        return Frame(number, number / 30, "pts", broken if number == 1 else noise)
+
+    with Pipeline.open(standin_root / "weights" / "of3_bundle", Settings(detect=True)) as pipeline:
+        found = list(seen(pipeline, map(made, range(3))))
+    assert [frame.moment.frame for frame in found] == [0, 1, 2]
+    assert [bool(frame.faces) for frame in found] == [True, False, True]
+    assert found[1].failure is not None
+    assert (found[1].failure.stage, found[1].failure.reason) == ("read", "ValueError: no such pixel format")
+    assert not found[2].is_cut
