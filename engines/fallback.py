@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from of3.engines.base import (
     BatchRefused,
@@ -100,19 +101,8 @@ class Fallback:
 
     def run(self, batch: Floats) -> Outputs:
         """On this thread, as the engine does: several may be at it where the engine's own `run` allows that."""
-        return self._run(batch, 0)
-
-    def _run(self, batch: Floats, rank: int) -> Outputs:
-        engine = self._at(rank)[1]
-        try:
-            outputs = engine.run(batch)
-        except BatchRefused as error:
-            return self._passed_on(engine, batch, error)()
-        except EngineFailed as error:
-            self._drop(engine, error)
-            return self._run(batch, 0)
-        self._count(engine)
-        return outputs
+        engine = self._at(0)[1]
+        return self._finished(engine, batch, partial(engine.run, batch))
 
     def _start(self, batch: Floats, rank: int) -> Wait:
         """Begin on the `rank`-th best engine; what it refuses goes to the next, what breaks it starts anew."""
@@ -124,23 +114,20 @@ class Fallback:
         except EngineFailed as error:
             self._drop(engine, error)
             return self._start(batch, 0)
+        return partial(self._finished, engine, batch, started)
 
-        def wait() -> Outputs:
-            try:
-                outputs = started()
-            except BatchRefused as error:
-                return self._passed_on(engine, batch, error)()
-            except EngineFailed as error:
-                self._drop(engine, error)
-                return self.run(batch)
-            self._count(engine)
-            return outputs
-
-        return wait
-
-    def _count(self, engine: Engine) -> None:
+    def _finished(self, engine: Engine, batch: Floats, wait: Wait) -> Outputs:
+        """The outputs of an engine that was given a batch, or of another where it cannot."""
+        try:
+            outputs = wait()
+        except BatchRefused as error:
+            return self._passed_on(engine, batch, error)()
+        except EngineFailed as error:
+            self._drop(engine, error)
+            return self.run(batch)
         with self._changing:
             self.batches[engine.name] += 1
+        return outputs
 
     def _passed_on(self, engine: Engine, batch: Floats, error: BatchRefused) -> Wait:
         """Begin a batch that `engine` refuses on the next.  Raises `error` where there is none."""

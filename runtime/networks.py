@@ -1,7 +1,7 @@
 """The networks a run needs, opened, and batches handed to them in the sizes they like."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class Networks:
 
     def __init__(self, bundle: Bundle, settings: Settings):
         """Raises BundleError or EngineUnavailable."""
-        self._settings, self._bundle = settings, bundle
+        self._settings = settings
         threads = settings.cores or cores()
         self._parallel_runs = parallel_runs = settings.parallel_runs or threads
         self._turns = threading.Semaphore(parallel_runs)
@@ -60,14 +60,12 @@ class Networks:
         """Begin on a batch (N, ...); in several runs where that is more than one takes."""
         if not len(batch):
             return dict
-        engine, rows = self.engines[model], self.rows(model)
-        waits = [engine.start(batch[first : first + rows]) for first in range(0, len(batch), rows)]
+        waits = [self.engines[model].start(part) for part in self._parts(model, batch)]
         return waits[0] if len(waits) == 1 else lambda: _joined([wait() for wait in waits])
 
     def search(self, scene: Scene) -> RunningDetection:
         """Hand a scene to the detector, view by view: they are of several sizes."""
-        fed = (np.ascontiguousarray(view.tensor[None]) for view in scene.views)
-        return RunningDetection(scene, [self.start(DETECTOR, batch) for batch in fed])
+        return RunningDetection(scene, [self.start(DETECTOR, view.tensor[None]) for view in scene.views])
 
     def analyse(self, batch: Batch[K]) -> RunningBatch[K]:
         """Hand a batch to the networks, which may work on it while the next is made ready."""
@@ -81,10 +79,14 @@ class Networks:
 
     def run(self, batch: Batch[K]) -> Analysed[K]:
         """Faces through the multitask network, on this thread."""
-        engine, faces, rows = self.engines[MULTITASK], batch.faces, self.rows(MULTITASK)
         with self._turns:
-            parts = [engine.run(faces[first : first + rows]) for first in range(0, len(faces), rows)]
+            parts = [self.engines[MULTITASK].run(part) for part in self._parts(MULTITASK, batch.faces)]
         return Analysed(batch.items, _joined(parts) if parts else {}, {})
+
+    def _parts(self, model: str, batch: Floats) -> Iterator[Floats]:
+        """A batch as one run takes it, and the next."""
+        rows = self.rows(model)
+        return (batch[first : first + rows] for first in range(0, len(batch), rows))
 
     def check(self) -> None:
         """Raise WorkerDied when a thread that runs them has ended."""

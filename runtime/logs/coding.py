@@ -159,8 +159,11 @@ def whole_pictures(batches: Iterable[list[Values]]) -> Iterator[list[Values]]:
 
 def of_taken(rows: Iterable[Values]) -> list[Values]:
     """Rows as ROW_READ, all of each picture -> one of each: of the face that is taken, where there is one."""
-    pictures = (list(group) for _, group in groupby(rows, key=lambda row: row[0]))
-    return [next((row for row in picture if row[AT_FACE] == row[AT_TAKEN]), picture[0]) for picture in pictures]
+    found: dict[bytes, Values] = {}
+    for row in rows:
+        if row[0] not in found or row[AT_FACE] == row[AT_TAKEN]:
+            found[row[0]] = row
+    return list(found.values())
 
 
 def faces(rows: Sequence[Values], names: OutputNames) -> Iterator[tuple[str, list[Record]]]:

@@ -38,6 +38,7 @@ from of3.runtime.logs.video import FOLDER as VIDEOS
 from of3.runtime.logs.writer import write_au_info
 from of3.runtime.runs.flags import identity_of, to_json
 from of3.runtime.runs.interruption import Interruption
+from of3.runtime.runs.job import GOES_ON
 from of3.runtime.runs.lock import locked
 from of3.runtime.runs.messages import tell
 from of3.runtime.runs.runinfo import made_with
@@ -50,8 +51,6 @@ from of3.runtime.sources.container import VideoError
 from of3.runtime.sources.video import Video
 from of3.runtime.types import Failure, RunError
 from of3.runtime.video_options import OWN, SHARED, VideoOptions
-
-GOES_ON = "--resume on goes on from there"
 
 log = logging.getLogger(__name__)
 
@@ -147,10 +146,8 @@ class Job:
             self.errors.tell([Failure(file.path, "read", str(error))])
 
     def _analyse(self, file: VideoFile, video: Video) -> None:
-        place, item = (
-            place_of(self.folder, file.stem),
-            VideoItem(os.path.abspath(file.path), stamp_of(file.path)),
-        )
+        place = place_of(self.folder, file.stem)
+        item = VideoItem(os.path.abspath(file.path), stamp_of(file.path))
         gone_through = Pass(self.options, self.run, video)
         layout = Layout(named(place, TABLE).name, gone_through.columns, ",")
         with VideoLogs(place, item, self.run, layout, self._is_anew(place, item), self.lock) as logs:

@@ -9,8 +9,9 @@ from multiprocessing.context import SpawnProcess
 from of3.engines import host
 from of3.runtime.logs.errors import Errors
 from of3.runtime.runs.interruption import Interruption
+from of3.runtime.runs.job import GOES_ON
 from of3.runtime.runs.lock import locked
-from of3.runtime.runs.video_job import GOES_ON, asked_for, check_not_begun
+from of3.runtime.runs.video_job import asked_for, check_not_begun
 from of3.runtime.types import RunBroken
 from of3.runtime.video_options import VideoOptions
 

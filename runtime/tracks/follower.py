@@ -71,10 +71,8 @@ class Follower:
         return [self._face(*each, time_s) for each in sorted(zip(ids, records, strict=True), key=_by_id)]
 
     def _face(self, face_id: int, record: Record, time_s: float) -> FollowedFace:
-        person, found = (
-            self._people.get(face_id, _Person(time_s)),
-            derived(record.landmarks, self._following.camera),
-        )
+        person = self._people.get(face_id, _Person(time_s))
+        found = derived(record.landmarks, self._following.camera)
         blinks = person.blinks if found.eyes is None else person.blinks.after(time_s, found.eyes)
         face = FollowedFace(face_id, record, found, found.eyes is not None and blinks.is_blink)
         smoothed = person.smoothed
