@@ -27,12 +27,24 @@ class OneThread:
             if self._inside == 1:
                 self._controller = self._controller or ThreadpoolController()
                 self._limit = self._controller.limit(limits=1, user_api="blas")
+                _let_go(self._controller)
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._inside -= 1
-            if self._inside == 0:
+            if self._inside == 0 and self._controller is not None:
                 self._limit.restore_original_limits()
+                _let_go(self._controller)
+
+
+def _let_go(controller: ThreadpoolController) -> None:
+    """Since threadpoolctl 3.8 the thread that has set OpenBLAS's limit is the only one that can set it.
+
+    The last to leave may be another.  Where a thread of the caller's holds it, its limit stands.
+    """
+    for library in controller.lib_controllers:
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread()
 
 
 ONE_BLAS_THREAD = OneThread()
