@@ -74,6 +74,11 @@ def count_or_auto(text: str) -> int:
     return number
 
 
+def count_or_all(text: str) -> int:
+    """ "all" -> 0."""
+    return 0 if text == "all" else natural(text)
+
+
 def bytes_or_auto(text: str) -> int:
     """ "512M", "2G", "1000000" -> bytes; "auto" -> 0."""
     if text == "auto":

@@ -1,4 +1,4 @@
-"""Text files at names below a folder, with no way out of it.
+"""Files at names below a folder, with no way out of it.
 
 Folders are held by descriptors, and what is done in them is done by these, so that a link that comes to stand
 where a folder stood leads nowhere.  Where the platform lacks that (Windows), it is done by paths, which are
@@ -75,7 +75,7 @@ Step = Callable[[Place, str], Place]  # `Place.made` or `Place.found`
 
 
 class Inside:
-    """Writes text files at names below a folder.  Use as a context manager.
+    """Writes files at names below a folder.  Use as a context manager.
 
     The folder is made with the first file.  One temporary name serves all of them, so that a killed run leaves
     one at most; the next takes it away.  Two or three folders are held at a time: files come folder by folder.
@@ -97,8 +97,12 @@ class Inside:
         self._unsynced: list[str] | None = None if temporary is None else []
 
     def write(self, name: str, text: str) -> None:
+        """Raises as `write_bytes` does."""
+        self.write_bytes(name, text.encode("utf-8", "surrogateescape"))
+
+    def write_bytes(self, name: str, content: bytes) -> None:
         """Raises OSError, also when the folder was removed after it was made; RunError: a link leads out."""
-        content, (below, base) = text.encode("utf-8", "surrogateescape"), os.path.split(name)
+        below, base = os.path.split(name)
         place = self._at(below, Place.made)
         if self._elsewhere is not None and self._writing is None:
             self._writing = place_of(self._elsewhere)

@@ -1,7 +1,7 @@
 """The records of a log folder, for Python: frozen records one by one, or columns."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,18 @@ from of3.runtime.stream import batches
 from of3.runtime.types import Failure, Record
 
 
+@contextmanager
+def held(folder: Path) -> Iterator[str]:
+    """No run can begin on the folder meanwhile; gives how its stores are to be opened.  Raises RunError."""
+    with ExitStack() as opened:
+        try:
+            opened.enter_context(locked(folder))
+            how = "mode=rw"
+        except OSError:  # not to be written to: nothing can be under way there
+            how = "mode=ro&immutable=1"
+        yield how
+
+
 class Records:
     """Use as a context manager; while it is open, no run can begin on the folder.
 
@@ -29,12 +41,7 @@ class Records:
         folder = Path(path) if is_there(Path(path) / FILE) else Path(path) / FOLDER
         place = records_of(folder)
         with ExitStack() as opened:
-            try:
-                opened.enter_context(locked(folder))
-                how = "mode=rw"
-            except OSError:  # not to be written to: nothing can be under way there
-                how = "mode=ro&immutable=1"
-            self._store = opened.enter_context(open_store(place, how))
+            self._store = opened.enter_context(open_store(place, opened.enter_context(held(folder))))
             self._opened = opened.pop_all()
 
     def __len__(self) -> int:

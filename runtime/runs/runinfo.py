@@ -38,6 +38,7 @@ def made_with(pipeline: Pipeline, before: Mapping[str, Counter[str]]) -> dict[st
             "sha256": bundle.digest,
             "stand_in": bundle.is_stand_in,
             "weights": dict(bundle.weights),
+            "gaze_measured": list(bundle.labels.gaze_measured),
         },
         "gaze": list(pipeline.labels.gaze),
         "engines": {

@@ -8,18 +8,18 @@ from of3.runtime.logs.rows import Layout
 from of3.runtime.logs.video import VideoLogs
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.runs.flags import most_of
+from of3.runtime.runs.following import following_of
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.progress import progress_bar
 from of3.runtime.runs.video_facts import Decoded, Tally
 from of3.runtime.runs.video_rows import columns_of, rows_of
 from of3.runtime.runs.watch import Watching, seen, watched
 from of3.runtime.sources.frames import Frame
-from of3.runtime.sources.video import Video, VideoInfo
+from of3.runtime.sources.video import Video
 from of3.runtime.tracks.cuts import Thumbnail, thumbnail
-from of3.runtime.tracks.follower import Follower, Following
+from of3.runtime.tracks.follower import Follower
 from of3.runtime.types import RunError, SeenFrame
 from of3.runtime.video_options import VideoOptions
-from of3.runtime.vision.pose import Camera
 
 PLAIN = Layout("", (), ",")  # how rows are written
 
@@ -33,8 +33,7 @@ class Pass:
         self._run = run
         faces = most_of(options.run.faces)
         self._watching = Watching(faces, options.every, options.fps, options.start, options.end)
-        camera = _camera(options, video.info) if options.head_pose else None
-        self._follower = Follower(Following(options.track_gap, options.smooth, camera))
+        self._follower = Follower(following_of(run, video.info))
 
     def text(self, frame: SeenFrame) -> bytes:
         """The rows of the next frame."""
@@ -73,13 +72,3 @@ class Pass:
         """How many frames there will be, as the file says, which may be wrong."""
         claimed = self.video.info.claimed_frames
         return None if claimed is None else claimed // self._watching.every
-
-
-def _camera(options: VideoOptions, info: VideoInfo) -> Camera:
-    usual = Camera.of(info.width, info.height)
-    return Camera(
-        options.fx or usual.fx_px,
-        options.fy or usual.fy_px,
-        options.cx or usual.cx_px,
-        options.cy or usual.cy_px,
-    )

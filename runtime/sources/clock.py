@@ -23,6 +23,10 @@ class Clock:
     def time_s(self, stamp: int) -> Fraction:
         return (stamp - (self.start or 0)) * self.tick_s
 
+    def stamp(self, time_s: float) -> int:
+        """The other way round, to the next tick."""
+        return (self.start or 0) + round(Fraction(time_s) / self.tick_s)
+
 
 def timed(
     frames: Iterable[A], stamp_of: Callable[[A], int | None], clock: Clock, depth: int

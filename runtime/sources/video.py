@@ -57,6 +57,7 @@ class VideoInfo:
     rate: float  # frames/s on average
     claimed_s: float | None  # these two for a progress bar only: files say wrong ones
     claimed_frames: int | None
+    pixel_aspect: Fraction = Fraction(1)  # a pixel's width over its height, upright
 
 
 class Video:
@@ -105,6 +106,11 @@ class Video:
         self._damage.ended(end_s, number + 1, self.info.claimed_s, self.info.claimed_frames)
 
     @property
+    def clock(self) -> Clock:
+        """What its time stamps count."""
+        return self._clock
+
+    @property
     def notes(self) -> tuple[Note, ...]:
         """What is wrong with the part that has been gone through."""
         return tuple(self._damage.notes)
@@ -144,7 +150,10 @@ def _info(container: "InputContainer", stream: "VideoStream", picture: "VideoFra
     if stream.duration is not None and stream.time_base is not None:
         claimed_s = float(stream.duration * stream.time_base)
     rate = float(1 / _clock(stream).frame_s)
-    return VideoInfo(stream.codec_context.name, width, height, turned, rate, claimed_s, stream.frames or None)
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    aspect = 1 / aspect if turned in (90, 270) else aspect
+    name = stream.codec_context.name
+    return VideoInfo(name, width, height, turned, rate, claimed_s, stream.frames or None, aspect)
 
 
 def _stamp(picture: "VideoFrame") -> int | None:

@@ -1,0 +1,101 @@
+"""A video drawn anew with what its records know."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from of3.runtime.logs.counts import Counts
+from of3.runtime.logs.frames import VideoItem, frames_of
+from of3.runtime.logs.items import stamp_of
+from of3.runtime.logs.opening import make_folder, read_text
+from of3.runtime.logs.store import Store, open_store
+from of3.runtime.logs.video import FACTS, RECORDS, named
+from of3.runtime.logs.video import FOLDER as VIDEOS
+from of3.runtime.runs.drawn import Drawing, drawing_of
+from of3.runtime.runs.following import following_of
+from of3.runtime.runs.progress import progress_bar
+from of3.runtime.runs.video_overlay import SUFFIX, VideoOverlay
+from of3.runtime.runs.watch import WatchedFrame, watched
+from of3.runtime.settings import Faces
+from of3.runtime.sources.frames import Frame
+from of3.runtime.sources.video import Video
+from of3.runtime.tracks.follower import Follower
+from of3.runtime.types import PictureError
+
+
+def logged_videos(folder: Path) -> Iterator[str]:
+    """Stems of the videos that have records.  folder: `<logs>/openface3`."""
+    top = folder / VIDEOS
+    for records in sorted(top.rglob(f"*{RECORDS}")):
+        if not records.name.startswith("."):
+            yield str(records.relative_to(top).with_name(records.name.removesuffix(RECORDS)))
+
+
+def draw_video(folder: Path, stem: str, out: Path, faces: Faces, how: str) -> int:
+    """How many frames its drawing has, `<out>/<stem>.mp4`.  how: its store is to be opened.
+
+    Raises PictureError: the video is not there any more, or is another than it was; RunError: records are
+    damaged; OSError.
+    """
+    place = folder / VIDEOS / stem
+    path = _path(named(place, FACTS))
+    with open_store(named(place, RECORDS), how) as store:
+        item = VideoItem(path, stamp_of(path))
+        _check(store, item)
+        drawing = drawing_of(store.run(store.last_run), store.sessions(), faces)
+        with Video(path, drawing.max_pixels) as video:
+            return _draw(store, item, video, drawing, place_below(out, stem))
+
+
+def _draw(store: Store, item: VideoItem, video: Video, drawing: Drawing, place: Path) -> int:
+    number = store.last_run
+    following = following_of(store.run(number), video.info)
+    follower = Follower(following)
+    known = (watched(frame, follower) for frame in frames_of(store, number))
+    with (
+        VideoOverlay(place, item.path, video, following.camera, drawing) as overlay,
+        progress_bar(store.counts(number).total, "frames") as shown,
+    ):
+        for count, (frame, found) in enumerate(paired(video.frames(), known), 1):
+            overlay.add(frame, found)
+            shown(Counts(count))
+        overlay.finish()
+        return overlay.frames
+
+
+def paired(frames: Iterator[Frame], known: Iterator[WatchedFrame]) -> Iterator[tuple[Frame, WatchedFrame]]:
+    """Each frame that was analysed with what is known of it.  Raises PictureError: the video lacks one."""
+    for found in known:
+        number = found.moment.frame
+        frame = next((frame for frame in frames if frame.number >= number), None)
+        if frame is None or frame.number != number:
+            raise PictureError(f"has no frame {number}, which was analysed: another video")
+        yield frame, found
+
+
+def _check(store: Store, item: VideoItem) -> None:
+    """Raise PictureError unless the video is there, as it was when it was analysed."""
+    if not os.path.lexists(item.path):
+        raise PictureError(f"{item.path} is not there any more")
+    first = next(store.done(store.last_run), None)
+    if first is None:
+        raise PictureError("no frame of it was analysed")
+    if (first.size, first.mtime_ns) != (item.stamp.size, item.stamp.mtime_ns):
+        raise PictureError(f"{item.path} has changed since it was analysed")
+
+
+def _path(facts: Path) -> str:
+    """Of the video, by what is known of it.  Raises PictureError."""
+    try:
+        return str(json.loads(read_text(facts))["path"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PictureError(f"{facts.name}: does not say which video it is of: {error}") from error
+
+
+def place_below(out: Path, stem: str) -> Path:
+    """Where the drawing of a video goes; its folders are made.  Raises RunError: something is in the way."""
+    place = out / f"{stem}{SUFFIX}"
+    for parent in reversed(place.relative_to(out).parents[:-1]):
+        make_folder(out / parent)
+    return place

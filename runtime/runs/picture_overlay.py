@@ -1,0 +1,65 @@
+"""Pictures with what is known of them -> drawings, a JPEG each below a folder."""
+
+import threading
+from pathlib import Path
+
+from of3.runtime.budget import Budget, cost_bytes, default_bytes
+from of3.runtime.logs.inside import Inside
+from of3.runtime.logs.items import Stamp, beginning_of, stamp_of
+from of3.runtime.logs.names import stem_at
+from of3.runtime.logs.pictures import KnownPicture
+from of3.runtime.runs.drawn import Drawing, as_jpeg, draw_picture
+from of3.runtime.types import PictureError, Source
+from of3.runtime.vision.images import decoded, encoded
+
+FOLDER = "overlay"
+SUFFIX = ".jpg"
+NO_FILE = Stamp(0, 0)
+
+
+class PictureOverlay:
+    """Use as a context manager; from any number of threads."""
+
+    def __init__(self, folder: Path, root: str, drawing: Drawing, temporary: Path | None = None):
+        """folder: in one that is there; made with the first drawing.  root: of the pictures, as of a Run.
+
+        temporary: where files are written first, where several processes are at work.
+        """
+        self._inside, self._beginning = Inside(folder, temporary), beginning_of(root)
+        self._drawing, self._budget = drawing, Budget(default_bytes(0))
+        self._writing = threading.Lock()
+
+    def draw(self, known: KnownPicture) -> str:
+        """The name of its drawing.
+
+        Raises PictureError: the picture is not there any more, or is another than it was; OSError, RunError as
+        `Inside.write_bytes` does.
+        """
+        path, name = known.item.path, self._name(known)
+        if known.item.stamp not in (NO_FILE, stamp_of(path)):
+            is_there = stamp_of(path) != NO_FILE
+            raise PictureError("changed since it was analysed" if is_there else "not there any more")
+        picture = encoded(Source(path, path))
+        with self._budget.taken(cost_bytes(picture.pixels, 0, True)):
+            pixels = decoded(picture, max_pixels=self._drawing.max_pixels).pixels.copy()
+            if known.size_px not in (None, pixels.shape[1::-1]):
+                raise PictureError(f"got {pixels.shape[1::-1]} pixels, want {known.size_px}: another picture")
+            draw_picture(pixels, known, self._drawing)
+            content = as_jpeg(pixels)
+        with self._writing:
+            self._inside.write_bytes(name, content)
+        return name
+
+    def _name(self, known: KnownPicture) -> str:
+        """As the picture's per-image files are called, which no other picture's are."""
+        relative = known.item.path.removeprefix(self._beginning)
+        return stem_at(relative, known.item.stem_index) + SUFFIX
+
+    def sync(self) -> None:
+        self._inside.sync()
+
+    def __enter__(self) -> "PictureOverlay":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._inside.close()

@@ -1,0 +1,95 @@
+"""A video's frames with what is known of them -> an MP4, drawn and encoded on threads of its own."""
+
+import logging
+import os
+from collections import deque
+from contextlib import ExitStack
+from pathlib import Path
+
+from of3.engines.host import cores
+from of3.engines.workers import Step, Workers
+from of3.runtime.logs.files import fsync
+from of3.runtime.logs.opening import is_there, new_file, remove
+from of3.runtime.runs.drawn import Drawing, draw_frame
+from of3.runtime.runs.watch import WatchedFrame
+from of3.runtime.sources.film import Film
+from of3.runtime.sources.frames import Frame
+from of3.runtime.sources.sound import Sound
+from of3.runtime.sources.video import Video
+from of3.runtime.types import Pixels
+from of3.runtime.vision.pose import Camera
+
+SUFFIX = ".mp4"
+AHEAD = 4  # frames under way besides one for each thread
+
+log = logging.getLogger(__name__)
+
+
+class VideoOverlay:
+    """Use as a context manager, from one thread; without `finish` there is no file."""
+
+    def __init__(self, place: Path, path: str, video: Video, camera: Camera | None, drawing: Drawing):
+        """place: of the MP4, in a folder that is there.  path: of the video, which is open besides.
+
+        camera: by which heads have their pose.
+        Raises VideoError, RunError: something else is in the way, or PyAV lacks the encoder; OSError.
+        """
+        self._place, self._camera, self._drawing = place, camera, drawing
+        self._temporary = place.with_name(f".{place.name}.tmp")
+        is_there(place)
+        with ExitStack() as stack:
+            sound = stack.enter_context(Sound(path))
+            stack.callback(self._discard)
+            self._file = stack.enter_context(os.fdopen(new_file(self._temporary), "wb+"))
+            self._film = stack.enter_context(Film(self._file, video, sound))
+            self._drawers = Workers(cores(), "of3-draw")
+            stack.callback(self._drawers.close)
+            self._encoder = Workers(1, "of3-encode")
+            stack.callback(self._encoder.close)
+            self._stack = stack.pop_all()
+        self._under_way: deque[Step[None]] = deque()
+        if self._film.left_out:
+            log.warning("%s: its sound (%s) is left out: no MP4 holds it", path, ", ".join(self._film.left_out))
+
+    @property
+    def frames(self) -> int:
+        """Written so far."""
+        return self._film.pictures
+
+    def add(self, frame: Frame, known: WatchedFrame) -> None:
+        """The next frame, which is left out where it has no pixels.  Waits while many are under way.
+
+        Raises what drawing or writing one raised.
+        """
+        if known.failure is not None and known.failure.stage == "read":
+            return
+        drawn = self._drawers.submit(self._drawn, frame, known)
+        self._under_way.append(self._encoder.submit(self._encode, drawn, frame.time_s))
+        while len(self._under_way) > cores() + AHEAD:
+            self._under_way.popleft()()
+
+    def _drawn(self, frame: Frame, known: WatchedFrame) -> Pixels:
+        pixels = frame.pixels()
+        draw_frame(pixels, known, self._camera, self._drawing)
+        return pixels
+
+    def _encode(self, drawn: Step[Pixels], time_s: float) -> None:
+        self._film.add(drawn(), time_s)
+
+    def finish(self) -> None:
+        """Put the MP4 in its place, whole.  Raises OSError."""
+        while self._under_way:
+            self._under_way.popleft()()
+        self._encoder.submit(self._film.finish)()
+        self._file.flush()
+        fsync(self._file.fileno(), self._temporary)
+        self._temporary.replace(self._place)
+
+    def _discard(self) -> None:
+        remove(self._temporary)
+
+    def __enter__(self) -> "VideoOverlay":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
