@@ -37,7 +37,9 @@ class Film:
 
         self._clock, self._sound, info = video.clock, sound, video.info
         self._size = info.width, info.height
-        self._container = av.open(file, "w", format="mp4")
+        # Of when the first picture is shown, where that is not at 0: by its own default to a millisecond.
+        precision = {"movie_timescale": str(self._clock.tick_s.denominator)}
+        self._container = av.open(file, "w", format="mp4", container_options=precision)
         rate = Fraction(min(max(info.rate, LEAST_RATE), MOST_RATE)).limit_denominator(1001)
         try:
             self._stream = self._container.add_stream(CODEC, rate=rate)
