@@ -174,6 +174,9 @@ class Options:
     landmarks_fmt: str = flag(
         "extras", "landmark files (json)", default="json", choices=("json", "pts", "both")
     )
+    overlay: bool = switch(
+        "extras", "draw it onto the pictures while running, into <logs>/openface3/overlay", False, matters=False
+    )
 
 
 FLAGS: dict[str, Flag] = {option.name: option.metadata["flag"] for option in fields(Options)}

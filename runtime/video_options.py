@@ -11,6 +11,7 @@ SHARED = (
     *("follow_links", "logs", "of3_root", "weights", "bundle", "override", "resume", "max_pixels"),
     *("executor", "shard", "device", "engine", "require", "amp", "dtype", "tf32", "batch", "workers", "memory"),
     *("faces", "detector_resize", "best_face", "gaze_order", "no_calib", "calib_cache", "calib_guard"),
+    "overlay",
 )
 
 
@@ -72,6 +73,11 @@ VIDEO_FLAGS: dict[str, Flag] = {
         FLAGS["detector_resize"],
         text="resize the detector's input; auto: several sizes, for any face (auto)",
         default="auto",
+    ),
+    "overlay": replace(
+        FLAGS["overlay"],
+        group="files",
+        text="draw it onto the videos while running, into <logs>/openface3/overlay",
     ),
     **OWN,
 }

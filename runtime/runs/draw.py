@@ -60,11 +60,10 @@ class Tally:
 def draw(options: DrawOptions) -> None:
     """Raises RunError: no records, damaged, a run at work; OSError: the drawings cannot be written."""
     folder = _folder(options.logs)
-    out = options.out or folder / OVERLAY
+    out = folder / OVERLAY if options.out is None else options.out.resolve()
     tally = Tally()
     with held(folder) as how:
         out.mkdir(parents=True, exist_ok=True)
-        is_folder(out)
         if is_there(folder / FILE):
             with open_store(folder / FILE, how) as store:
                 _draw_pictures(store, out, options, tally)

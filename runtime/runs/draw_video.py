@@ -32,9 +32,10 @@ def logged_videos(folder: Path) -> Iterator[str]:
             yield str(records.relative_to(top).with_name(records.name.removesuffix(RECORDS)))
 
 
-def draw_video(folder: Path, stem: str, out: Path, faces: Faces, how: str) -> int:
+def draw_video(folder: Path, stem: str, out: Path, faces: Faces, how: str = "mode=rw", threads: int = 0) -> int:
     """How many frames its drawing has, `<out>/<stem>.mp4`.  how: its store is to be opened.
 
+    threads: for drawing and encoding, 0 for one a core.
     Raises PictureError: the video is not there any more, or is another than it was; RunError: records are
     damaged; OSError.
     """
@@ -45,22 +46,24 @@ def draw_video(folder: Path, stem: str, out: Path, faces: Faces, how: str) -> in
         _check(store, item)
         drawing = drawing_of(store.run(store.last_run), store.sessions(), faces)
         with Video(path, drawing.max_pixels) as video:
-            return _draw(store, item, video, drawing, place_below(out, stem))
+            return _draw(store, item, video, drawing, place_below(out, stem), threads)
 
 
-def _draw(store: Store, item: VideoItem, video: Video, drawing: Drawing, place: Path) -> int:
+def _draw(store: Store, item: VideoItem, video: Video, drawing: Drawing, place: Path, threads: int) -> int:
     number = store.last_run
     following = following_of(store.run(number), video.info)
     follower = Follower(following)
     known = (watched(frame, follower) for frame in frames_of(store, number))
     with (
-        VideoOverlay(place, item.path, video, following.camera, drawing) as overlay,
+        VideoOverlay(place, item.path, video, following.camera, drawing, threads) as overlay,
         progress_bar(store.counts(number).total, "frames") as shown,
     ):
         for count, (frame, found) in enumerate(paired(video.frames(), known), 1):
             overlay.add(frame, found)
             shown(Counts(count))
         overlay.finish()
+        if not overlay.frames:
+            raise PictureError("no frame of it could be read")
         return overlay.frames
 
 
@@ -96,6 +99,7 @@ def _path(facts: Path) -> str:
 def place_below(out: Path, stem: str) -> Path:
     """Where the drawing of a video goes; its folders are made.  Raises RunError: something is in the way."""
     place = out / f"{stem}{SUFFIX}"
+    make_folder(out)
     for parent in reversed(place.relative_to(out).parents[:-1]):
         make_folder(out / parent)
     return place

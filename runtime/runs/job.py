@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.listing import FileListing, listing_of
 from of3.runtime.runs.lock import locked
 from of3.runtime.runs.messages import after, tell
+from of3.runtime.runs.picture_overlay import Entered, drawn_before
 from of3.runtime.runs.progress import follow, progress_bar
 from of3.runtime.runs.runinfo import RunInfo, now
 from of3.runtime.runs.session import Session
@@ -56,6 +57,7 @@ def _analyse(
         RunLogs(folder, run, mode, lock) as logs,
         telling_what_is_written(logs),
         Writer(folder, run.root, run.rows, obsolete=obsolete_files(mode)) as writer,
+        _entered(session, folder, run.root, logs) as entered,
     ):
         write_au_info(folder, run.au_info)
         info.write(folder)
@@ -63,7 +65,7 @@ def _analyse(
         items = interruption.until(listing.items(logs.done))
         with progress_bar(listing.images) as shown:
             counts = follow(
-                _logged(session.write_all(items, run.names.aus, writer, logs.entries), logs),
+                _logged(session.write_all(items, run.names.aus, writer, entered), logs),
                 lambda counts: shown(counts, listing.skipped),
             )
         info = replace(info, made=session.made_with())
@@ -74,6 +76,13 @@ def _analyse(
     tell(after(counts, listing.skipped, elapsed_s, folder, session.options.skip_detect))
     interruption.check(GOES_ON)
     info.write(folder, counts, listing.skipped, elapsed_s)
+
+
+def _entered(session: Session, folder: Path, root: str, logs: RunLogs) -> AbstractContextManager[Entered]:
+    """What makes the entries of results, and drawings where they are asked for."""
+    if session.options.overlay:
+        return drawn_before(logs.entries, folder, root, session.drawing())
+    return nullcontext(logs.entries)
 
 
 def _logged(entries: Iterable[Entries], logs: RunLogs) -> Iterator[Counts]:

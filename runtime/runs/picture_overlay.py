@@ -1,20 +1,29 @@
 """Pictures with what is known of them -> drawings, a JPEG each below a folder."""
 
+import logging
 import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from of3.runtime.boundary import or_failure
 from of3.runtime.budget import Budget, cost_bytes, default_bytes
+from of3.runtime.logs.entries import Entries
 from of3.runtime.logs.inside import Inside
-from of3.runtime.logs.items import Stamp, beginning_of, stamp_of
+from of3.runtime.logs.items import Item, Stamp, beginning_of, stamp_of
 from of3.runtime.logs.names import stem_at
-from of3.runtime.logs.pictures import KnownPicture
+from of3.runtime.logs.pictures import KnownPicture, known_of
+from of3.runtime.logs.rows import Result
 from of3.runtime.runs.drawn import Drawing, as_jpeg, draw_picture
-from of3.runtime.types import PictureError, Source
+from of3.runtime.types import Failure, PictureError, Source
 from of3.runtime.vision.images import decoded, encoded
 
 FOLDER = "overlay"
 SUFFIX = ".jpg"
 NO_FILE = Stamp(0, 0)
+Entered = Callable[[Sequence[tuple[Item, Result]]], Entries]
+
+log = logging.getLogger(__name__)
 
 
 class PictureOverlay:
@@ -28,6 +37,7 @@ class PictureOverlay:
         self._inside, self._beginning = Inside(folder, temporary), beginning_of(root)
         self._drawing, self._budget = drawing, Budget(default_bytes(0))
         self._writing = threading.Lock()
+        self._or_failure = or_failure("draw", self.draw)
 
     def draw(self, known: KnownPicture) -> str:
         """The name of its drawing.
@@ -50,16 +60,37 @@ class PictureOverlay:
             self._inside.write_bytes(name, content)
         return name
 
+    def draw_found(self, item: Item, result: Result) -> None:
+        """What has just been found.  A picture that cannot be drawn is told of; raises as `draw` otherwise."""
+        known = known_of(item, result)
+        if known.failure is not None and known.failure.stage == "read":
+            return
+        _, drawn = self._or_failure((None, known))
+        if isinstance(drawn, Failure):
+            log.warning("%s: not drawn: %s", drawn.source, drawn.reason)
+
     def _name(self, known: KnownPicture) -> str:
         """As the picture's per-image files are called, which no other picture's are."""
         relative = known.item.path.removeprefix(self._beginning)
         return stem_at(relative, known.item.stem_index) + SUFFIX
-
-    def sync(self) -> None:
-        self._inside.sync()
 
     def __enter__(self) -> "PictureOverlay":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._inside.close()
+
+
+@contextmanager
+def drawn_before(
+    entered: Entered, folder: Path, root: str, drawing: Drawing, temporary: Path | None = None
+) -> Iterator[Entered]:
+    """`entered`, before which each of the results is drawn.  folder: `<logs>/openface3`; the rest as above."""
+    with PictureOverlay(folder / FOLDER, root, drawing, temporary) as overlay:
+
+        def drawn(results: Sequence[tuple[Item, Result]]) -> Entries:
+            for item, result in results:
+                overlay.draw_found(item, result)
+            return entered(results)
+
+        yield drawn

@@ -11,6 +11,7 @@ from of3.engines import host
 from of3.engines.base import BatchRefused, EngineFailed, EngineUnavailable
 from of3.engines.bundle import BundleError
 from of3.engines.workers import WorkerDied
+from of3.runtime.drawing.gaze import GazeNames
 from of3.runtime.logs.entries import Entries
 from of3.runtime.logs.items import Item
 from of3.runtime.logs.made import OutputNames, Run
@@ -19,6 +20,7 @@ from of3.runtime.logs.writer import Writer
 from of3.runtime.options import Options
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.runs.calibrate import Calibration, calibrate, documented, to_document
+from of3.runtime.runs.drawn import Drawing
 from of3.runtime.runs.flags import (
     bundle_of,
     identity_of,
@@ -83,6 +85,11 @@ class Session:
             names=OutputNames(tuple(label.lower() for label in labels.emotions), tuple(labels.gaze), aus),
             au_info=to_document(calibration, self.pipeline.bundle.labels.aus),
         )
+
+    def drawing(self) -> Drawing:
+        """How its pictures are drawn."""
+        gaze = GazeNames.of(self.pipeline.labels.gaze, self.pipeline.bundle.labels.gaze_measured)
+        return Drawing(gaze, max_pixels=self.options.max_pixels)
 
     def made_with(self) -> dict[str, Any]:
         """As of `runinfo.made_with`; the batches are those of the last `write_all`."""

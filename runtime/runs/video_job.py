@@ -9,6 +9,7 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from of3.runtime.logs.items import stamp_of
 from of3.runtime.logs.known import Known
 from of3.runtime.logs.made import Run
 from of3.runtime.logs.made import Session as Made
-from of3.runtime.logs.opening import is_folder
+from of3.runtime.logs.opening import is_folder, is_there, remove
 from of3.runtime.logs.rows import Layout
 from of3.runtime.logs.video import (
     FACTS,
@@ -36,20 +37,23 @@ from of3.runtime.logs.video import (
 )
 from of3.runtime.logs.video import FOLDER as VIDEOS
 from of3.runtime.logs.writer import write_au_info
+from of3.runtime.runs.draw_video import draw_video, place_below
 from of3.runtime.runs.flags import identity_of, to_json
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.job import GOES_ON
 from of3.runtime.runs.lock import locked
 from of3.runtime.runs.messages import tell
+from of3.runtime.runs.picture_overlay import FOLDER as OVERLAY
 from of3.runtime.runs.runinfo import made_with
 from of3.runtime.runs.session import Session, or_run_broken
 from of3.runtime.runs.video_facts import Facts
+from of3.runtime.runs.video_overlay import VideoOverlay
 from of3.runtime.runs.video_pass import Pass
 from of3.runtime.runs.videos import VideoFile, top_of, videos
 from of3.runtime.sources import container
 from of3.runtime.sources.container import VideoError
 from of3.runtime.sources.video import Video
-from of3.runtime.types import Failure, RunError
+from of3.runtime.types import Failure, PictureError, RunError
 from of3.runtime.video_options import OWN, SHARED, VideoOptions
 
 log = logging.getLogger(__name__)
@@ -71,7 +75,7 @@ def in_this_process(options: VideoOptions, cores: int = 0) -> None:
         run = replace(options.run, aligned=top_of(options.inputs))
         with Session(run, cores) as session, Errors(folder) as errors:
             tell(session.messages())
-            job = _job(options, folder, session, errors, interruption, lock)
+            job = _job(options, folder, session, errors, interruption, lock, cores)
             for file in files:
                 job.analyse(file)
                 interruption.check(GOES_ON)
@@ -105,6 +109,7 @@ def _job(
     errors: Errors,
     interruption: Interruption,
     lock: Known | None,
+    cores: int,
 ) -> "Job":
     run = session.run_of(session.calibration(folder / "au_info.json"))
     flags = {name: to_json(options.run)[name] for name in SHARED}
@@ -119,7 +124,7 @@ def _job(
     of_share = options.run.shard and folder / f".au_info.{options.run.shard[0]}.tmp"
     write_au_info(folder, run.au_info, of_share)
     run = replace(run, identity=identity, root="")
-    return Job(options, folder, session, errors, interruption, lock, run, {**flags, **own})
+    return Job(options, folder, session, errors, interruption, lock, run, {**flags, **own}, cores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,7 @@ class Job:
     lock: Known | None
     run: Run
     flags: Mapping[str, Any]
+    cores: int  # that may be kept busy, 0 for all
 
     def analyse(self, file: VideoFile) -> None:
         """Write a video's rows, or why there are none."""
@@ -154,7 +160,18 @@ class Job:
             if logs.is_finished:
                 log.info("%s: done before", file.path)
             else:
-                self._go_on(place, file.path, gone_through, logs)
+                self._go_on(place, file, gone_through, logs)
+        if self.options.run.overlay and not self.interruption.came:
+            self._draw_unless_drawn(file)
+
+    def _draw_unless_drawn(self, file: VideoFile) -> None:
+        """From the logs: of a video that was gone on with, what had been drawn of it is lost."""
+        out = self.folder / OVERLAY
+        if not is_there(place_below(out, file.stem)):
+            try:
+                draw_video(self.folder, file.stem, out, "all", threads=self.cores)
+            except PictureError as error:
+                log.warning("%s: not drawn: %s", file.path, error)
 
     def _is_anew(self, place: Path, item: VideoItem) -> bool:
         if self.options.run.override and not self.options.run.resume:
@@ -164,17 +181,30 @@ class Job:
             log.warning("%s: another file than it was: analysed anew", item.path)
         return is_other
 
-    def _go_on(self, place: Path, path: str, gone_through: Pass, logs: VideoLogs) -> None:
-        """From where the logs end.  path: as it was given."""
-        start_s, pipeline = time.time(), self.session.pipeline
+    def _overlay(self, file: VideoFile, gone_through: Pass) -> AbstractContextManager[VideoOverlay | None]:
+        """Draws while the video is analysed, where that is asked for and it is from its beginning on."""
+        if not self.options.run.overlay:
+            return nullcontext()
+        place = place_below(self.folder / OVERLAY, file.stem)
+        remove(place)
+        if gone_through.tally.frames:
+            return nullcontext()
+        video, camera, drawing = gone_through.video, gone_through.camera, self.session.drawing()
+        return VideoOverlay(place, file.path, video, camera, drawing, self.cores)
+
+    def _go_on(self, place: Path, file: VideoFile, gone_through: Pass, logs: VideoLogs) -> None:
+        """From where the logs end."""
+        path, start_s, pipeline = file.path, time.time(), self.session.pipeline
         made = partial(made_with, pipeline, pipeline.batches())
         facts = Facts(path, gone_through.video, self.flags, made(), gone_through.tally, gone_through.decoded)
         facts.write(named(place, FACTS))  # first: it says whose the other files are
         logs.restore(map(gone_through.text, logs.frames()))
         logs.note_session(Made(made(), start_s, time.time()))
-        with or_run_broken():
-            watched_s = gone_through.go_on(logs, pipeline, self.interruption)
-        logs.finish()
+        with or_run_broken(), self._overlay(file, gone_through) as overlay:
+            watched_s = gone_through.go_on(logs, pipeline, self.interruption, overlay)
+            logs.finish()
+            if overlay is not None and not self.interruption.came:
+                overlay.finish()
         facts, elapsed_s = replace(facts, made=made()), time.time() - start_s
         if self.interruption.came:
             facts.write(named(place, FACTS))

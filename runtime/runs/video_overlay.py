@@ -28,21 +28,31 @@ log = logging.getLogger(__name__)
 class VideoOverlay:
     """Use as a context manager, from one thread; without `finish` there is no file."""
 
-    def __init__(self, place: Path, path: str, video: Video, camera: Camera | None, drawing: Drawing):
+    def __init__(
+        self,
+        place: Path,
+        path: str,
+        video: Video,
+        camera: Camera | None,
+        drawing: Drawing,
+        threads: int = 0,
+    ):
         """place: of the MP4, in a folder that is there.  path: of the video, which is open besides.
 
-        camera: by which heads have their pose.
+        camera: by which heads have their pose.  threads: for drawing and for encoding, 0 for one a core.
         Raises VideoError, RunError: something else is in the way, or PyAV lacks the encoder; OSError.
         """
         self._place, self._camera, self._drawing = place, camera, drawing
         self._temporary = place.with_name(f".{place.name}.tmp")
         is_there(place)
+        threads = threads or cores()
+        self._most = threads + AHEAD
         with ExitStack() as stack:
             sound = stack.enter_context(Sound(path))
             stack.callback(self._discard)
             self._file = stack.enter_context(os.fdopen(new_file(self._temporary), "wb+"))
-            self._film = stack.enter_context(Film(self._file, video, sound))
-            self._drawers = Workers(cores(), "of3-draw")
+            self._film = stack.enter_context(Film(self._file, video, sound, threads))
+            self._drawers = Workers(threads, "of3-draw")
             stack.callback(self._drawers.close)
             self._encoder = Workers(1, "of3-encode")
             stack.callback(self._encoder.close)
@@ -65,7 +75,7 @@ class VideoOverlay:
             return
         drawn = self._drawers.submit(self._drawn, frame, known)
         self._under_way.append(self._encoder.submit(self._encode, drawn, frame.time_s))
-        while len(self._under_way) > cores() + AHEAD:
+        while len(self._under_way) > self._most:
             self._under_way.popleft()()
 
     def _drawn(self, frame: Frame, known: WatchedFrame) -> Pixels:
@@ -77,9 +87,11 @@ class VideoOverlay:
         self._film.add(drawn(), time_s)
 
     def finish(self) -> None:
-        """Put the MP4 in its place, whole.  Raises OSError."""
+        """Put the MP4 in its place, whole; of no frames there is none.  Raises as `add` does."""
         while self._under_way:
             self._under_way.popleft()()
+        if not self.frames:
+            return
         self._encoder.submit(self._film.finish)()
         self._file.flush()
         fsync(self._file.fileno(), self._temporary)

@@ -1,5 +1,6 @@
 """One video, gone through once: its frames -> the rows of its table, what is known of it, its logs."""
 
+from collections import deque
 from collections.abc import Iterator
 
 from of3.runtime.logs.counts import Counts
@@ -12,14 +13,16 @@ from of3.runtime.runs.following import following_of
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.progress import progress_bar
 from of3.runtime.runs.video_facts import Decoded, Tally
+from of3.runtime.runs.video_overlay import VideoOverlay
 from of3.runtime.runs.video_rows import columns_of, rows_of
-from of3.runtime.runs.watch import Watching, seen, watched
+from of3.runtime.runs.watch import WatchedFrame, Watching, seen, watched
 from of3.runtime.sources.frames import Frame
 from of3.runtime.sources.video import Video
 from of3.runtime.tracks.cuts import Thumbnail, thumbnail
 from of3.runtime.tracks.follower import Follower
 from of3.runtime.types import RunError, SeenFrame
 from of3.runtime.video_options import VideoOptions
+from of3.runtime.vision.pose import Camera
 
 PLAIN = Layout("", (), ",")  # how rows are written
 
@@ -33,24 +36,50 @@ class Pass:
         self._run = run
         faces = most_of(options.run.faces)
         self._watching = Watching(faces, options.every, options.fps, options.start, options.end)
-        self._follower = Follower(following_of(run, video.info))
+        self._following = following_of(run, video.info)
+        self._follower = Follower(self._following)
 
     def text(self, frame: SeenFrame) -> bytes:
         """The rows of the next frame."""
+        return self._text(self._watched(frame))
+
+    def _watched(self, frame: SeenFrame) -> WatchedFrame:
         made = watched(frame, self._follower)
         self.tally.count(made)
-        return PLAIN.text(list(rows_of(made, self._run.rows.points)))
+        return made
 
-    def go_on(self, logs: VideoLogs, pipeline: Pipeline, interruption: Interruption) -> float:
-        """Add the frames behind those that there are; how many seconds of the video they last."""
+    def _text(self, frame: WatchedFrame) -> bytes:
+        return PLAIN.text(list(rows_of(frame, self._run.rows.points)))
+
+    @property
+    def camera(self) -> Camera | None:
+        """By which heads have their pose; None where nobody asks for that."""
+        return self._following.camera
+
+    def go_on(
+        self,
+        logs: VideoLogs,
+        pipeline: Pipeline,
+        interruption: Interruption,
+        overlay: VideoOverlay | None = None,
+    ) -> float:
+        """Add the frames behind those that there are; how many seconds of the video they last.
+
+        overlay: gets each of them with what is known of it.
+        """
         before, last = self.tally.frames, self.tally.last_frame
         chosen = self._watching.selected(self.decoded.counting(self.video.frames()), self._after)
         thumb = self._last_read(chosen)
         start_s = max(self.decoded.end_s, self._watching.start_s)
-        frames = interruption.until(frame for frame in chosen if frame.number > last)
+        behind = (frame for frame in chosen if frame.number > last)
+        under_way = deque[Frame]()  # what is to be drawn
+        frames = interruption.until(behind if overlay is None else _held(behind, under_way))
         with progress_bar(self._claimed(), "frames") as shown:
             for frame in seen(pipeline, frames, self._watching.faces, self._run.names.aus, thumb):
-                logs.add(frame, self.text(frame))
+                known = self._watched(frame)
+                logs.add(frame, self._text(known))
+                if overlay is not None:
+                    overlay.add(under_way.popleft(), known)
                 shown(Counts(self.tally.frames - before), before)
         return max(self.decoded.end_s - start_s, 0.0)
 
@@ -72,3 +101,10 @@ class Pass:
         """How many frames there will be, as the file says, which may be wrong."""
         claimed = self.video.info.claimed_frames
         return None if claimed is None else claimed // self._watching.every
+
+
+def _held(frames: Iterator[Frame], under_way: deque[Frame]) -> Iterator[Frame]:
+    """The same, each of which stays in `under_way` until it is taken out there."""
+    for frame in frames:
+        under_way.append(frame)
+        yield frame

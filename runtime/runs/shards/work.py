@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from of3.runtime.logs.made import Run
 from of3.runtime.logs.writer import Writer, obsolete_files, write_au_info
 from of3.runtime.options import Options
 from of3.runtime.runs.flags import to_json
+from of3.runtime.runs.picture_overlay import Entered, drawn_before
 from of3.runtime.runs.runinfo import ALONE, Processes
 from of3.runtime.runs.session import Session
 from of3.runtime.runs.shards.plan import Pinned, Plan
@@ -86,14 +87,21 @@ class ShardSession:
             return
         started_s, part = time.time(), Part(self._run)
         items = self.plan.items(task.shard)[task.first : task.last]
-        with writer_of(self.plan, self._run) as writer:
-            for entries in self.session.write_all(until(items), self.au_to_index, writer, part.entries):
+        with writer_of(self.plan, self._run) as writer, self._entered(part) as entered:
+            for entries in self.session.write_all(until(items), self.au_to_index, writer, entered):
                 part.add(entries)
                 yield entries.counts
             writer.sync()
         if part.pictures:
             done = Task(task.shard, task.first, task.first + part.pictures)
             part.publish(self.plan, done, self._made_with(), started_s, time.time())
+
+    def _entered(self, part: Part) -> AbstractContextManager[Entered]:
+        """What makes the entries of results, and drawings where they are asked for."""
+        if not self.session.options.overlay:
+            return nullcontext(part.entries)
+        folder, temporary = self.plan.folder.parent, self.plan.temporary("drawing")
+        return drawn_before(part.entries, folder, self.plan.root, self.session.drawing(), temporary)
 
     def __enter__(self) -> "ShardSession":
         return self
