@@ -8,7 +8,6 @@ from pathlib import Path
 
 from of3.engines.host import cores
 from of3.engines.workers import Workers
-from of3.runtime.boundary import or_failure
 from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.files import replace_text
 from of3.runtime.logs.folder import FOLDER
@@ -51,6 +50,12 @@ class Tally:
     frames: int = 0
     failed: list[Failure] = field(default_factory=list)
 
+    def picture(self, failure: Failure | None) -> None:
+        if failure is None:
+            self.pictures += 1
+        else:
+            self.fail(failure)
+
     def fail(self, failure: Failure) -> None:
         self.failed.append(failure)
         if len(self.failed) <= TOLD_ONE_BY_ONE:
@@ -91,8 +96,8 @@ def _draw_pictures(store: Store, out: Path, options: DrawOptions, tally: Tally) 
             known, before = pictures_of(store, number, chosen, before), before + total
             drawing = drawing_of(store.run(number), store.sessions(), options.faces)
             with PictureOverlay(out, store.run(number).root, drawing) as overlay:
-                for drawn in _drawn(overlay, known):
-                    _count(drawn, tally)
+                for failure in _drawn(overlay, known):
+                    tally.picture(failure)
                     shown(Counts(tally.pictures + len(tally.failed)))
 
 
@@ -103,19 +108,11 @@ def evenly(total: int, sample: int) -> Callable[[int], bool]:
     return lambda number: (number * sample) // total != ((number - 1) * sample) // total
 
 
-def _drawn(overlay: PictureOverlay, known: Iterator[KnownPicture]) -> Iterator[str | Failure]:
-    """The names of the drawings, in order, made on every core."""
-    step, count = or_failure("draw", overlay.draw), cores()
+def _drawn(overlay: PictureOverlay, known: Iterator[KnownPicture]) -> Iterator[Failure | None]:
+    """What became of each, in order; all cores draw."""
+    count = cores()
     with closing(Workers(count, "of3-draw")) as workers:
-        for _, drawn in ordered_map(workers, step, ((None, each) for each in known), count + 1):
-            yield drawn
-
-
-def _count(drawn: str | Failure, tally: Tally) -> None:
-    if isinstance(drawn, Failure):
-        tally.fail(drawn)
-    else:
-        tally.pictures += 1
+        yield from ordered_map(workers, overlay.draw, known, count + 1)
 
 
 def _draw_videos(folder: Path, out: Path, options: DrawOptions, how: str, tally: Tally) -> None:

@@ -37,15 +37,22 @@ class PictureOverlay:
         self._inside, self._beginning = Inside(folder, temporary), beginning_of(root)
         self._drawing, self._budget = drawing, Budget(default_bytes(0))
         self._writing = threading.Lock()
-        self._or_failure = or_failure("draw", self.draw)
+        self._or_failure = or_failure("draw", self._content)
 
-    def draw(self, known: KnownPicture) -> str:
-        """The name of its drawing.
+    def draw(self, known: KnownPicture) -> Failure | None:
+        """A Failure: the picture is not there any more, another than it was, or cannot be drawn.
 
-        Raises PictureError: the picture is not there any more, or is another than it was; OSError, RunError as
-        `Inside.write_bytes` does.
+        Raises OSError, RunError as `Inside.write_bytes` does.
         """
-        path, name = known.item.path, self._name(known)
+        _, content = self._or_failure((None, known))
+        if isinstance(content, Failure):
+            return content
+        with self._writing:
+            self._inside.write_bytes(self._name(known), content)
+        return None
+
+    def _content(self, known: KnownPicture) -> bytes:
+        path = known.item.path
         if known.item.stamp not in (NO_FILE, stamp_of(path)):
             is_there = stamp_of(path) != NO_FILE
             raise PictureError("changed since it was analysed" if is_there else "not there any more")
@@ -55,19 +62,15 @@ class PictureOverlay:
             if known.size_px not in (None, pixels.shape[1::-1]):
                 raise PictureError(f"got {pixels.shape[1::-1]} pixels, want {known.size_px}: another picture")
             draw_picture(pixels, known, self._drawing)
-            content = as_jpeg(pixels)
-        with self._writing:
-            self._inside.write_bytes(name, content)
-        return name
+            return as_jpeg(pixels)
 
     def draw_found(self, item: Item, result: Result) -> None:
         """What has just been found.  A picture that cannot be drawn is told of; raises as `draw` otherwise."""
         known = known_of(item, result)
         if known.failure is not None and known.failure.stage == "read":
             return
-        _, drawn = self._or_failure((None, known))
-        if isinstance(drawn, Failure):
-            log.warning("%s: not drawn: %s", drawn.source, drawn.reason)
+        if (failure := self.draw(known)) is not None:
+            log.warning("%s: not drawn: %s", failure.source, failure.reason)
 
     def _name(self, known: KnownPicture) -> str:
         """As the picture's per-image files are called, which no other picture's are."""
