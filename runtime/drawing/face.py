@@ -59,14 +59,15 @@ def drawn_face(
     gaze: GazeNames,
 ) -> DrawnFace:
     """found: of its landmarks.  camera: of its pose.  number: the face's id.  size_px: of the picture."""
-    box = record.box or (0.0, 0.0, float(size_px[0]), float(size_px[1]))
+    is_framed = record.box is not None and bool(np.isfinite(record.box).all())
+    box = record.box if record.box and is_framed else (0.0, 0.0, float(size_px[0]), float(size_px[1]))
     landmarks = np.empty((0, 2), np.float32) if record.landmarks is None else record.landmarks
     landmarks = landmarks if np.isfinite(landmarks).all() else landmarks[:0]
     order = ORDERS.get(len(landmarks))
     face = DrawnFace(
         number=number,
         box_px=box,
-        is_framed=record.box is not None,
+        is_framed=is_framed,
         lines=() if order is None else lines_of(landmarks, order),
         dots_px=landmarks if order is None else landmarks[list(order.dots)],
         axes_px=_axes(found.pose, camera),

@@ -1,6 +1,7 @@
 """Pictures with what is known of them -> drawings, a JPEG each below a folder."""
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -54,8 +55,7 @@ class PictureOverlay:
     def _content(self, known: KnownPicture) -> bytes:
         path = known.item.path
         if known.item.stamp not in (NO_FILE, stamp_of(path)):
-            is_there = stamp_of(path) != NO_FILE
-            raise PictureError("changed since it was analysed" if is_there else "not there any more")
+            raise PictureError(_what_became_of(path))
         picture = encoded(Source(path, path))
         with self._budget.taken(cost_bytes(picture.pixels, 0, True)):
             pixels = decoded(picture, max_pixels=self._drawing.max_pixels).pixels.copy()
@@ -82,6 +82,14 @@ class PictureOverlay:
 
     def __exit__(self, *_: object) -> None:
         self._inside.close()
+
+
+def _what_became_of(path: str) -> str:
+    """Of a picture that is not the one that was analysed."""
+    if stamp_of(path) != NO_FILE:
+        return "changed since it was analysed"
+    hint = "" if os.path.isabs(path) else f", seen from {os.getcwd()}: draw from where the run was started"
+    return f"not there any more{hint}"
 
 
 @contextmanager

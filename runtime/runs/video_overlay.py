@@ -95,6 +95,7 @@ class VideoOverlay:
         self._encoder.submit(self._film.finish)()
         self._file.flush()
         fsync(self._file.fileno(), self._temporary)
+        self._file.close()
         self._temporary.replace(self._place)
 
     def _discard(self) -> None:

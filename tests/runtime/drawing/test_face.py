@@ -91,6 +91,7 @@ def test_landmarks_that_nobody_knows_are_dots_and_unusable_ones_nothing(seen):
     none = drawn(replace(record, landmarks=np.full((98, 2), np.nan, np.float32)))
     assert none.lines == () and not len(none.dots_px) and len(none.arrow_px)
     assert not len(drawn(replace(record, gaze_rad={"yaw": np.nan, "pitch": 0.0})).arrow_px)
+    assert not drawn(replace(record, box=(np.nan, 0.0, 9.0, 9.0))).is_framed
 
 
 def test_the_label_says_who_what_and_how_sure_and_has_a_bar_for_each_unit(seen):

@@ -1,0 +1,45 @@
+"""How a run's pictures are drawn, by what its records say it was made with."""
+
+import json
+
+from of3.runtime.commands.draw import main
+from of3.runtime.drawing.gaze import GazeNames
+from of3.runtime.logs.made import OutputNames, Run, Session
+from of3.runtime.logs.rows import RowOptions
+from of3.runtime.runs.drawn import drawing_of
+
+RUN = Run({"flags": {"max_pixels": 77}}, RowOptions(), "", OutputNames((), ("yaw", "pitch"), {}), {})
+
+
+def session(bundle):
+    return Session({"bundle": bundle}, 0.0, 0.0)
+
+
+def test_the_arrow_goes_by_what_the_mirror_has_shown():
+    drawing = drawing_of(RUN, [session({}), session({"gaze_measured": ["pitch", "yaw"]})], "all")
+    assert drawing.gaze == GazeNames("pitch", "yaw")
+    assert drawing.max_pixels == 77
+
+
+def test_where_the_mirror_showed_nothing_it_goes_by_what_the_run_says():
+    assert drawing_of(RUN, [session({"gaze_measured": []})], "best").gaze == GazeNames()
+    assert drawing_of(RUN, [session({})], "best").gaze == GazeNames()
+
+
+def test_a_run_keeps_what_the_mirror_has_shown(run, out):
+    assert run() == 0
+    bundle = json.loads((out / "run.json").read_text())["bundle"]
+    assert bundle["gaze_measured"] in ([], ["yaw", "pitch"], ["pitch", "yaw"])
+
+
+def test_pictures_of_a_relative_path_are_looked_for_where_the_run_was_started(
+    run, out, aligned, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.chdir(aligned.parent)
+    assert run("--aligned", "aligned") == 0
+    monkeypatch.chdir(tmp_path / "aligned")
+    assert main([str(out)]) == 0
+    assert "draw from where the run was started" in caplog.text
+    monkeypatch.chdir(aligned.parent)
+    assert main([str(out)]) == 0
+    assert len(list((out / "overlay").rglob("*.jpg"))) == 5
