@@ -71,7 +71,7 @@ def in_this_process(options: VideoOptions, cores: int = 0) -> None:
         run = replace(options.run, aligned=top_of(options.inputs))
         with Session(run, cores) as session, Errors(folder) as errors:
             tell(session.messages())
-            job = _job(options, folder, session, errors, interruption, lock)
+            job = job_of(options, folder, session, errors, interruption, lock)
             for file in files:
                 job.analyse(file)
                 interruption.check(GOES_ON)
@@ -98,7 +98,7 @@ def check_not_begun(options: VideoOptions, folder: Path, files: Sequence[VideoFi
         )
 
 
-def _job(
+def job_of(
     options: VideoOptions,
     folder: Path,
     session: Session,
@@ -106,6 +106,7 @@ def _job(
     interruption: Interruption,
     lock: Known | None,
 ) -> "Job":
+    """folder: `<logs>/openface3`, there.  lock: by which it is held."""
     run = session.run_of(session.calibration(folder / "au_info.json"))
     flags = {name: to_json(options.run)[name] for name in SHARED}
     given = {name: getattr(options, name) for name in OWN}
