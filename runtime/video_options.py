@@ -9,7 +9,20 @@ from of3.runtime.settings import MAX_PIXELS
 # Of a run's flags those that are asked for in the same words.
 SHARED = (
     *("follow_links", "logs", "of3_root", "weights", "bundle", "override", "resume", "max_pixels"),
-    *("executor", "shard", "device", "engine", "require", "amp", "dtype", "tf32", "batch", "workers", "memory"),
+    *(
+        "executor",
+        "ray_address",
+        "shard",
+        "device",
+        "engine",
+        "require",
+        "amp",
+        "dtype",
+        "tf32",
+        "batch",
+        "workers",
+        "memory",
+    ),
     *("faces", "detector_resize", "best_face", "gaze_order", "no_calib", "calib_cache", "calib_guard"),
 )
 
@@ -63,8 +76,7 @@ VIDEO_FLAGS: dict[str, Flag] = {
     "max_pixels": replace(FLAGS["max_pixels"], text=f"larger videos are not decoded ({MAX_PIXELS})"),
     "executor": replace(
         FLAGS["executor"],
-        text="local: --workers processes on this machine, each its share of the videos (this process)",
-        choices=("local",),
+        text="local: --workers processes on this machine; ray: on the machines of a Ray cluster (this process)",
     ),
     "shard": replace(FLAGS["shard"], text="do the i-th of n shares of the videos only (all)"),
     "faces": replace(FLAGS["faces"], text="of a frame: all, the N best, or the best (all)", default="all"),

@@ -21,7 +21,7 @@ FLOORS = {
     "runs": "engines records vision logs pipeline sources tracks",
     "commands": "engines records vision logs pipeline runs",
     "export": "engines records vision runs commands",
-    "tools": "engines records vision logs pipeline runs commands export",
+    "tools": "engines records vision logs pipeline sources runs commands export",
 }
 RECORDS = {"", "types", "settings", "options", "remarks", "patience", "stream", "video_options"}
 

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 
 from of3.runtime.commands.flags import add_flags, options_of
@@ -67,17 +66,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _analyse(options: VideoOptions) -> None:
-    """All in this process, or its share, or in others that it starts."""
-    from of3.runtime.runs import video_job, video_shares  # numpy, OpenCV, engines: not needed for the help
+    """All in this process, or its share, or by others."""
+    from of3.runtime.runs import video_shares  # numpy, OpenCV, engines: not needed for the help
 
-    if options.run.executor and options.run.shard is None:
-        video_shares.in_processes(options, _share)
+    if options.run.shard is not None:
+        video_shares.a_share(options)
+    elif options.run.executor:
+        video_shares.on_workers(options)
     else:
-        video_job.in_this_process(options)
-
-
-def _share(options: VideoOptions, cores: int) -> None:
-    """What a process does that was started for a share."""
-    from of3.runtime.runs.video_job import in_this_process
-
-    sys.exit(status_of(lambda: in_this_process(options, cores), GOES_ON))
+        video_shares.in_this_process(options)

@@ -1,4 +1,4 @@
-"""A run of this process over videos, one after the other, each straight into its own files.
+"""What is done to one video: its rows, straight into its own files.
 
 The unit of work is a whole video: a part of one would need what the tracker, the blinks and the filter know of
 the part before, and a decoder comes to a part only through what lies before it.
@@ -38,14 +38,12 @@ from of3.runtime.logs.video import FOLDER as VIDEOS
 from of3.runtime.logs.writer import write_au_info
 from of3.runtime.runs.flags import identity_of, to_json
 from of3.runtime.runs.interruption import Interruption
-from of3.runtime.runs.job import GOES_ON
-from of3.runtime.runs.lock import locked
-from of3.runtime.runs.messages import tell
+from of3.runtime.runs.messages import Message
 from of3.runtime.runs.runinfo import made_with
 from of3.runtime.runs.session import Session, or_run_broken
 from of3.runtime.runs.video_facts import Facts
 from of3.runtime.runs.video_pass import Pass
-from of3.runtime.runs.videos import VideoFile, top_of, videos
+from of3.runtime.runs.videos import VideoFile, videos
 from of3.runtime.sources import container
 from of3.runtime.sources.container import VideoError
 from of3.runtime.sources.video import Video
@@ -53,28 +51,6 @@ from of3.runtime.types import Failure, RunError
 from of3.runtime.video_options import OWN, SHARED, VideoOptions
 
 log = logging.getLogger(__name__)
-
-
-def in_this_process(options: VideoOptions, cores: int = 0) -> None:
-    """Every video has its rows afterwards, or its line in errors.tsv; of a share its videos.
-
-    cores: that may be kept busy, 0 for all.
-    Raises RunError (exit 2); RunBroken (no engine is left), OSError (the logs cannot be written), Interrupted.
-    """
-    folder, files = asked_for(options)
-    held = folder
-    if options.run.shard is not None:  # shares write beside each other, none twice at a time
-        part, of = options.run.shard
-        files, held = files[part::of], folder / VIDEOS / f"share_{part}_of_{of}"
-    with locked(held) as lock, Interruption() as interruption:
-        check_not_begun(options, folder, files)
-        run = replace(options.run, aligned=top_of(options.inputs))
-        with Session(run, cores) as session, Errors(folder) as errors:
-            tell(session.messages())
-            job = job_of(options, folder, session, errors, interruption, lock)
-            for file in files:
-                job.analyse(file)
-                interruption.check(GOES_ON)
 
 
 def asked_for(options: VideoOptions) -> tuple[Path, list[VideoFile]]:
@@ -136,26 +112,28 @@ class Job:
     run: Run
     flags: Mapping[str, Any]
 
-    def analyse(self, file: VideoFile) -> None:
-        """Write a video's rows, or why there are none."""
+    def analyse(self, file: VideoFile) -> Message:
+        """Write a video's rows, or why there are none; what is to be said of it.
+
+        Raises RunError: its logs are another run's, or damaged; RunBroken: no engine is left; OSError.
+        """
         try:
             with Video(file.path, self.options.run.max_pixels) as video:
-                self._analyse(file, video)
+                return logging.INFO, self._analyse(file, video)
         except VideoError as error:
             self.session.check_input()
-            log.warning("%s: %s", file.path, error)
             self.errors.tell([Failure(file.path, "read", str(error))])
+            return logging.WARNING, f"{file.path}: {error}"
 
-    def _analyse(self, file: VideoFile, video: Video) -> None:
+    def _analyse(self, file: VideoFile, video: Video) -> str:
         place = place_of(self.folder, file.stem)
         item = VideoItem(os.path.abspath(file.path), stamp_of(file.path))
         gone_through = Pass(self.options, self.run, video)
         layout = Layout(named(place, TABLE).name, gone_through.columns, ",")
         with VideoLogs(place, item, self.run, layout, self._is_anew(place, item), self.lock) as logs:
             if logs.is_finished:
-                log.info("%s: done before", file.path)
-            else:
-                self._go_on(place, file.path, gone_through, logs)
+                return f"{file.path}: done before"
+            return self._go_on(place, file.path, gone_through, logs)
 
     def _is_anew(self, place: Path, item: VideoItem) -> bool:
         if self.options.run.override and not self.options.run.resume:
@@ -165,7 +143,7 @@ class Job:
             log.warning("%s: another file than it was: analysed anew", item.path)
         return is_other
 
-    def _go_on(self, place: Path, path: str, gone_through: Pass, logs: VideoLogs) -> None:
+    def _go_on(self, place: Path, path: str, gone_through: Pass, logs: VideoLogs) -> str:
         """From where the logs end.  path: as it was given."""
         start_s, pipeline = time.time(), self.session.pipeline
         made = partial(made_with, pipeline, pipeline.batches())
@@ -182,5 +160,5 @@ class Job:
         else:
             self.errors.tell(list(facts.errors()))  # before it is finished: nobody looks at it again then
             facts.write(named(place, FACTS), elapsed_s, watched_s)
-            log.info("%s", facts.summary(elapsed_s, watched_s))
         logs.note_session(Made({**facts.made, FINISHED: not self.interruption.came}, start_s, time.time()))
+        return facts.summary(elapsed_s, watched_s)

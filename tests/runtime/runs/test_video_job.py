@@ -330,36 +330,6 @@ def test_a_video_that_was_replaced_is_analysed_anew(write, tmp_path, video, logs
     assert len(rows(logs, "clip")) == 6
 
 
-@pytest.fixture
-def three(write, tmp_path):
-    """A folder of three videos, of which one cannot be read."""
-    folder = tmp_path / "in"
-    folder.mkdir()
-    for name in ("a", "c"):
-        write(folder / f"{name}.mp4", 3, pixels=with_gaps)
-    (folder / "b.mp4").write_text("no video")
-    return folder
-
-
-def test_shares_do_every_video_once(three, video, logs):
-    assert video(three, "--shard", "0/2") == 0
-    assert [path.stem for path in sorted((logs / "openface3" / "video").glob("*.csv"))] == ["a", "c"]
-    assert errors(logs) == []
-    assert video(three, "--shard", "1/2") == 0
-    assert len(errors(logs)) == 1
-
-
-def test_processes_share_the_videos(three, video, logs, tmp_path, standin_root):
-    assert video(three) == 0
-    want = {path.name: path.read_bytes() for path in (logs / "openface3" / "video").glob("*.csv")}
-    shared = command(tmp_path / "shared", standin_root, three, "--executor", "local", "--workers", "2")
-    done = subprocess.run(shared, check=False, capture_output=True, text=True, timeout=PATIENCE_S)
-    assert done.returncode == 0, done.stderr
-    found = tmp_path / "shared" / "openface3" / "video"
-    assert {path.name: path.read_bytes() for path in found.glob("*.csv")} == want
-    assert len(errors(tmp_path / "shared")) == 1
-
-
 def test_two_people_keep_their_ids_where_they_meet(write, tmp_path, faces, permuted_root, logs, real_detector):
     """The published detector, and photographs that move towards each other; the bundle has no landmarks."""
     one, other = (cv2.resize(np.asarray(cv2.imread(path)), (112, 112)) for path in faces[:2])
