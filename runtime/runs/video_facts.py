@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from of3.runtime.logs.files import replace_text
-from of3.runtime.runs.watch import WatchedFrame
 from of3.runtime.sources.frames import Frame
 from of3.runtime.sources.video import Video
+from of3.runtime.tracks.watched import WatchedFrame
 from of3.runtime.types import Failure
 from of3.runtime.vision.detect import NO_FACE
 

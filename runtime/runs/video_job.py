@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from of3.runtime.logs.columns import names_of
 from of3.runtime.logs.errors import Errors
 from of3.runtime.logs.folder import FOLDER
 from of3.runtime.logs.frames import VideoItem
@@ -129,7 +130,7 @@ class Job:
         place = place_of(self.folder, file.stem)
         item = VideoItem(os.path.abspath(file.path), stamp_of(file.path))
         gone_through = Pass(self.options, self.run, video)
-        layout = Layout(named(place, TABLE).name, gone_through.columns, ",")
+        layout = Layout(named(place, TABLE).name, names_of(gone_through.columns), ",")
         with VideoLogs(place, item, self.run, layout, self._is_anew(place, item), self.lock) as logs:
             if logs.is_finished:
                 return f"{file.path}: done before"

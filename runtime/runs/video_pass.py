@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from of3.runtime.logs.columns import texts
 from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.made import Run
 from of3.runtime.logs.rows import Layout
@@ -11,15 +12,15 @@ from of3.runtime.runs.flags import most_of
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.progress import progress_bar
 from of3.runtime.runs.video_facts import Decoded, Tally
-from of3.runtime.runs.video_rows import columns_of, rows_of
-from of3.runtime.runs.watch import Watching, seen, watched
+from of3.runtime.runs.watch import Watching, seen
 from of3.runtime.sources.frames import Frame
-from of3.runtime.sources.video import Video, VideoInfo
+from of3.runtime.sources.video import Video
+from of3.runtime.tables.video_rows import following_of, rows_of, video_columns
 from of3.runtime.tracks.cuts import Thumbnail, thumbnail
-from of3.runtime.tracks.follower import Follower, Following
+from of3.runtime.tracks.follower import Follower
+from of3.runtime.tracks.watched import watched
 from of3.runtime.types import RunError, SeenFrame
 from of3.runtime.video_options import VideoOptions
-from of3.runtime.vision.pose import Camera
 
 PLAIN = Layout("", (), ",")  # how rows are written
 
@@ -28,19 +29,19 @@ class Pass:
     """First the frames that are in the logs, then the others."""
 
     def __init__(self, options: VideoOptions, run: Run, video: Video):
-        self.video, self.columns = video, columns_of(run.rows.points)
+        self.video, self.columns = video, video_columns(run.rows.points)
         self.tally, self.decoded = Tally(), Decoded()
         self._run = run
         faces = most_of(options.run.faces)
         self._watching = Watching(faces, options.every, options.fps, options.start, options.end)
-        camera = _camera(options, video.info) if options.head_pose else None
-        self._follower = Follower(Following(options.track_gap, options.smooth, camera))
+        size_px = video.info.width, video.info.height
+        self._follower = Follower(following_of(run.identity["video"], size_px))
 
     def text(self, frame: SeenFrame) -> bytes:
         """The rows of the next frame."""
         made = watched(frame, self._follower)
         self.tally.count(made)
-        return PLAIN.text(list(rows_of(made, self._run.rows.points)))
+        return PLAIN.text(list(texts(self.columns, rows_of(made, self._run.rows.points))))
 
     def go_on(self, logs: VideoLogs, pipeline: Pipeline, interruption: Interruption) -> float:
         """Add the frames behind those that there are; how many seconds of the video they last."""
@@ -73,13 +74,3 @@ class Pass:
         """How many frames there will be, as the file says, which may be wrong."""
         claimed = self.video.info.claimed_frames
         return None if claimed is None else claimed // self._watching.every
-
-
-def _camera(options: VideoOptions, info: VideoInfo) -> Camera:
-    usual = Camera.of(info.width, info.height)
-    return Camera(
-        options.fx or usual.fx_px,
-        options.fy or usual.fy_px,
-        options.cx or usual.cx_px,
-        options.cy or usual.cy_px,
-    )

@@ -13,21 +13,12 @@ from of3.runtime.sources.frames import Frame, selected
 from of3.runtime.sources.video import Video
 from of3.runtime.stream import peek
 from of3.runtime.tracks.cuts import Thumbnail, is_cut, thumbnail
-from of3.runtime.tracks.follower import FollowedFace, Follower, Following
+from of3.runtime.tracks.follower import Follower, Following
+from of3.runtime.tracks.watched import WatchedFrame, watched
 from of3.runtime.types import Analysis, Failure, Moment, Pixels, SeenFrame
 from of3.runtime.vision.pose import Camera
 
 GIVEN = "given"  # word of a time that came with its frame
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WatchedFrame:
-    """A frame, and its faces as the video's: by `face_id`."""
-
-    moment: Moment
-    faces: tuple[FollowedFace, ...]
-    failure: Failure | None  # where there is no face: why
-    is_cut: bool = False  # another scene begins with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +72,6 @@ def _why(found: Analysis | Failure) -> Failure:
         return found
     failed = (*found.failed, found.taken)
     return next(each for each in failed if isinstance(each, Failure))
-
-
-def watched(frame: SeenFrame, follower: Follower) -> WatchedFrame:
-    """The next frame, with its faces followed."""
-    faces = follower.after(frame.moment.time_s, frame.faces, frame.is_cut)
-    return WatchedFrame(frame.moment, tuple(faces), frame.failure, frame.is_cut)
 
 
 def watch(
