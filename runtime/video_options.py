@@ -36,6 +36,13 @@ class VideoOptions:
 
     run: Options
     inputs: tuple[str, ...]
+    format: str = flag(
+        "files",
+        "of each video's table: csv, parquet (typed, unrounded; the extra tables), or both (csv)",
+        default="csv",
+        choices=("csv", "parquet", "both"),
+        matters=False,
+    )
     every: int = flag("frames", "take every N-th frame (1)", "natural", 1, metavar="N")
     fps: float = flag("frames", "take at most so many frames a second (all)", "positive", math.inf, metavar="F")
     start: float = flag("frames", "from this time on, in s (0)", "seconds", 0.0, metavar="S")

@@ -19,6 +19,7 @@ person.
 
 LOG OUTPUT, of each video
   <logs>/openface3/video/<stem>.csv     one row per frame and face; success 0 where a frame has none
+  <logs>/openface3/video/<stem>.parquet the same, typed, unrounded, with units: --format parquet or both
   <logs>/openface3/video/<stem>.json    what the video is, what was found in it, how fast, made with what
   <logs>/openface3/video/<stem>.sqlite  its records, which --resume on goes on from
   <logs>/openface3/errors.tsv           videos that cannot be read, and what is damaged in others, by time

@@ -41,6 +41,11 @@ def texts(columns: Sequence[Column], rows: Iterable[Sequence[Value]]) -> Iterato
         yield ["" if value is None else form % value for form, value in zip(formats, row, strict=True)]
 
 
+def legible(name: str) -> str:
+    """A name that is not UTF-8 as text that is: byte 0xff as the four characters \\xff."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def _singles(text: str, unit: str, decimals: int, *names: str) -> tuple[Column, ...]:
     return tuple(Column(name, "single", text, unit, decimals) for name in names)
 

@@ -22,11 +22,12 @@ from of3.runtime.logs.items import stamp_of
 from of3.runtime.logs.known import Known
 from of3.runtime.logs.made import Run
 from of3.runtime.logs.made import Session as Made
-from of3.runtime.logs.opening import is_folder
+from of3.runtime.logs.opening import is_folder, is_there
 from of3.runtime.logs.rows import Layout
 from of3.runtime.logs.video import (
     FACTS,
     FINISHED,
+    PARQUET,
     TABLE,
     VideoLogs,
     is_begun,
@@ -48,6 +49,9 @@ from of3.runtime.runs.videos import VideoFile, videos
 from of3.runtime.sources import container
 from of3.runtime.sources.container import VideoError
 from of3.runtime.sources.video import Video
+from of3.runtime.tables.libraries import library
+from of3.runtime.tables.parquet import write_parquet
+from of3.runtime.tables.video_rows import stored_rows, video_columns
 from of3.runtime.types import Failure, RunError
 from of3.runtime.video_options import OWN, SHARED, VideoOptions
 
@@ -57,9 +61,11 @@ log = logging.getLogger(__name__)
 def asked_for(options: VideoOptions) -> tuple[Path, list[VideoFile]]:
     """`<logs>/openface3`, and the videos.
 
-    Raises RunError: no PyAV, no videos, or something else is in the way.
+    Raises RunError: no PyAV, no pyarrow where one is wanted, no videos, or something else is in the way.
     """
     container.version()  # before a network is opened
+    if options.format != "csv":
+        library("pyarrow.parquet")
     folder = options.run.logs / FOLDER
     is_folder(folder)
     return folder, videos(options.inputs, stems_there(folder), options.run.follow_links)
@@ -92,7 +98,7 @@ def job_of(
         **identity_of(flags, session.pipeline.bundle.digest),
         "au": run.identity["au"],
         "av": container.version(),
-        "video": own,
+        "video": {name: value for name, value in own.items() if OWN[name].matters},
     }
     of_share = options.run.shard and folder / f".au_info.{options.run.shard[0]}.tmp"
     write_au_info(folder, run.au_info, of_share)
@@ -133,6 +139,7 @@ class Job:
         layout = Layout(named(place, TABLE).name, names_of(gone_through.columns), ",")
         with VideoLogs(place, item, self.run, layout, self._is_anew(place, item), self.lock) as logs:
             if logs.is_finished:
+                self._complete(place, gone_through, logs)
                 return f"{file.path}: done before"
             return self._go_on(place, file.path, gone_through, logs)
 
@@ -150,7 +157,7 @@ class Job:
         made = partial(made_with, pipeline, pipeline.batches())
         facts = Facts(path, gone_through.video, self.flags, made(), gone_through.tally, gone_through.decoded)
         facts.write(named(place, FACTS))  # first: it says whose the other files are
-        logs.restore(map(gone_through.text, logs.frames()))
+        self._go_over(place, gone_through, logs)
         logs.note_session(Made(made(), start_s, time.time()))
         with or_run_broken():
             watched_s = gone_through.go_on(logs, pipeline, self.interruption)
@@ -159,7 +166,34 @@ class Job:
         if self.interruption.came:
             facts.write(named(place, FACTS))
         else:
+            if self._wants(PARQUET):
+                self._write_parquet(place, logs)
             self.errors.tell(list(facts.errors()))  # before it is finished: nobody looks at it again then
             facts.write(named(place, FACTS), elapsed_s, watched_s)
         logs.note_session(Made({**facts.made, FINISHED: not self.interruption.came}, start_s, time.time()))
         return facts.summary(elapsed_s, watched_s)
+
+    def _go_over(self, place: Path, gone_through: Pass, logs: VideoLogs) -> None:
+        """The frames that are in the logs; a table that is there is kept up, whether or not it is asked for."""
+        texts = map(gone_through.text, logs.frames())
+        if self._wants(TABLE) or is_there(named(place, TABLE)):
+            logs.restore(texts)
+        else:
+            for _ in texts:
+                pass
+
+    def _complete(self, place: Path, gone_through: Pass, logs: VideoLogs) -> None:
+        """What was not asked for before, of a video that is done."""
+        if self._wants(TABLE) and not is_there(named(place, TABLE)):
+            self._go_over(place, gone_through, logs)
+        if self._wants(PARQUET) and not is_there(named(place, PARQUET)):
+            self._write_parquet(place, logs)
+
+    def _wants(self, suffix: str) -> bool:
+        return self.options.format in ("both", suffix.removeprefix("."))
+
+    def _write_parquet(self, place: Path, logs: VideoLogs) -> None:
+        """Whole, from the records: nothing can be added to one that is closed, and one that is not is none."""
+        points = self.run.rows.points
+        rows = stored_rows(logs.store, points)
+        write_parquet(named(place, PARQUET), video_columns(points), rows, {"identity": self.run.identity})
