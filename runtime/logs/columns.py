@@ -129,14 +129,18 @@ TOLD = (  # errors.tsv
 @cache
 def face_columns(points: int) -> tuple[Column, ...]:
     """Of a face.  points: landmarks of it, 0 where they do not run."""
-    return (*FACE, *_singles("landmark", "px", 2, *(f"{axis}_{n}" for axis in "xy" for n in range(points))))
+    return (*FACE, *(_landmark(f"{axis}_{number}") for axis in "xy" for number in range(points)))
+
+
+def _landmark(name: str) -> Column:
+    return Column(name, "single", "landmark", "px", 2)
 
 
 def known_column(name: str) -> Column | None:
     """The column of a name, whichever table it is in; None where it is not one of ours."""
     axis, _, number = name.partition("_")
     if axis in ("x", "y") and number.isdecimal():
-        return face_columns(int(number) + 1)[-1]
+        return _landmark(name)
     return _known().get(name)
 
 

@@ -49,7 +49,8 @@ def read_logs(path: str | Path) -> "DataFrame":
     if not frames:
         raise RunError(f"{folder}: got no table there, want one of {ROWS.file}, {VIDEOS}/<stem>{TABLE}")
     whole = library("pandas").concat(frames, ignore_index=True)
-    return _typed(whole[[VIDEO.name, *frames[0].columns.drop(VIDEO.name)]])
+    names = max((list(frame.columns.drop(VIDEO.name)) for frame in frames), key=len)
+    return _typed(whole[[VIDEO.name, *names]])
 
 
 def _table_of(place: Path) -> Path:
@@ -114,4 +115,6 @@ def _read(path: Path) -> "DataFrame":
 
 def _typed(frame: "DataFrame") -> "DataFrame":
     columns = [column for column in map(known_column, frame.columns) if column is not None]
-    return frame.astype({column.name: _dtype(column) for column in columns})
+    typed = frame.astype({column.name: _dtype(column) for column in columns})
+    words = {column.name: typed[column.name].cat for column in columns if column.kind == "word"}
+    return typed.assign(**{name: word.set_categories(sorted(word.categories)) for name, word in words.items()})
