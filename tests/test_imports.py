@@ -151,6 +151,15 @@ def test_what_is_public_is_imported_when_it_is_asked_for():
     assert run_python(code).stdout.split() == ["False", "True", "True", "False"]
 
 
+def test_pandas_and_pyarrow_are_met_when_a_table_is_made():
+    code = (
+        "import sys, of3.runtime.runs.convert, of3.runtime.runs.video_job, of3.runtime.tables.frame\n"
+        "print([name for name in ('pandas', 'pyarrow') if name in sys.modules])"
+    )
+    done = run_python(code)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
 def test_pixel_limit_is_set_before_opencv_is_imported():
     code = "import os, sys, of3.runtime; print('cv2' in sys.modules, os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'])"
     assert run_python(code).stdout.split() == ["False", "178956970"]
