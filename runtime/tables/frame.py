@@ -115,6 +115,7 @@ def _read(path: Path) -> "DataFrame":
 
 def _typed(frame: "DataFrame") -> "DataFrame":
     columns = [column for column in map(known_column, frame.columns) if column is not None]
-    typed = frame.astype({column.name: _dtype(column) for column in columns})
+    # Text has its type, and pandas 2 would make "nan" of what is missing.
+    typed = frame.astype({column.name: _dtype(column) for column in columns if column.kind != "text"})
     words = {column.name: typed[column.name].cat for column in columns if column.kind == "word"}
     return typed.assign(**{name: word.set_categories(sorted(word.categories)) for name, word in words.items()})

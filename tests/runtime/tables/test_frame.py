@@ -68,6 +68,7 @@ def test_a_folder_is_read_by_its_name_too(run, out):
     pd.testing.assert_frame_equal(found, read_logs(out))
     pd.testing.assert_frame_equal(found, read_logs(str(out / ROWS.file)))
     assert len(found) == 6 and not found.set_index("file")["success"]["broken.jpg"]
+    assert read_logs(out / "openface3_full.csv")["emotion_topk"].isna().all()
     told = read_logs(out / "errors.tsv")
     assert told["path"].map(lambda path: path.rpartition("/")[2]).tolist() == ["broken.jpg"]
 
