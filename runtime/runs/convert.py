@@ -2,7 +2,8 @@
 
 import importlib.metadata
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,16 +78,23 @@ def convert(asked: Conversion) -> None:
         places = [asked.place_of(folder, group) for group in groups]
         if len(set(places)) < len(places):
             raise RunError(f"{places[0]}: is of the pictures and of a video: move one of them to other --logs")
-        with progress_bar(sum(part.total for part in parts), "rows") as tell:
-            counts = Counts()
-
-            def shown() -> None:
-                counts.done += 1
-                tell(counts)
-
+        with _shown(sum(part.total for part in parts)) as shown:
             for group, place in zip(groups, places, strict=True):
                 _write(asked, place, group, group.rows(how, shown))
     _say_lacking(asked, groups)
+
+
+@contextmanager
+def _shown(total: int) -> Iterator[Callable[[], None]]:
+    """What is called after each picture or frame."""
+    counts = Counts()
+    with progress_bar(total) as tell:
+
+        def one_more() -> None:
+            counts.done += 1
+            tell(counts)
+
+        yield one_more
 
 
 def _write(asked: Conversion, place: Path, group: Group, rows: Iterable[Sequence[Value]]) -> None:

@@ -37,5 +37,8 @@ def has_columns(path: Path, form: Form) -> bool:
     if size_of(path) == 0:
         return True
     with TextIOWrapper(reading(path), encoding="utf-8", errors="surrogateescape", newline="") as file:
-        first = next(csv.reader(file), [])
+        try:
+            first = next(csv.reader(file), [])
+        except csv.Error:  # no text
+            return False
     return [name.strip() for name in first] == list(names_of(form.columns))

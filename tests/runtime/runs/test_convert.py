@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from of3.runtime.commands.cli import main as of3
 from of3.runtime.commands.convert import main
 from of3.runtime.commands.video import main as of3_video
 from of3.runtime.logs.columns import UNITS
+from of3.runtime.logs.store import open_store
 from of3.runtime.runs.lock import locked
 from of3.runtime.tables.points68 import OF_98
 
@@ -222,11 +224,12 @@ def test_the_default_place_is_in_the_logs_and_is_written_again(pictures):
 
 
 @pytest.mark.parametrize(("form", "name"), [("parquet", "pictures.parquet"), ("openface2", "pictures.csv")])
-def test_what_is_not_ours_is_left(pictures, tmp_path, form, name, caplog):
-    (tmp_path / name).write_text("frame, face_id, timestamp\n1, 0, 0.0\n")
+@pytest.mark.parametrize("content", [b"frame, face_id, timestamp\n1, 0, 0.0\n", b"\0\xff" * 100_000])
+def test_what_is_not_ours_is_left(pictures, tmp_path, form, name, content, caplog):
+    (tmp_path / name).write_bytes(content)
     assert main([str(pictures), "--to", form, "--out", str(tmp_path)]) == 2
     assert "is there and not of3's: move it away" in caplog.text
-    assert (tmp_path / name).read_text().startswith("frame, face_id") and len([*tmp_path.iterdir()]) == 1
+    assert (tmp_path / name).read_bytes() == content and len([*tmp_path.iterdir()]) == 1
 
 
 def test_nothing_is_converted_while_a_run_is_at_work_or_where_none_was(pictures, tmp_path, caplog):
@@ -244,6 +247,27 @@ def test_a_folder_that_cannot_be_written_to_is_converted_elsewhere(pictures, tmp
     monkeypatch.setattr("of3.runtime.runs.reading.locked", refused)
     assert main([str(pictures), "--to", "long", "--out", str(tmp_path)]) == 0
     assert (tmp_path / "pictures.csv").stat().st_size
+
+
+def test_a_video_that_is_not_finished_is_converted_and_told(videos, tmp_path, caplog):
+    logs = Path(shutil.copytree(videos, tmp_path / "logs"))
+    with open_store(logs / "openface3" / "video" / "three.sqlite") as store, store.transaction():
+        store.put_session(1, replace(store.sessions()[0], made={}), 1)
+    assert main([str(logs), "--to", "openface2"]) == 0
+    assert "three.mp4: not finished: its frames so far are converted" in caplog.text
+    assert (logs / "openface3" / "converted" / "openface2" / "three.csv").exists()
+
+
+def test_pictures_and_videos_have_their_own_tables_never_one_place(pictures, videos, tmp_path, caplog):
+    logs = Path(shutil.copytree(videos, tmp_path / "logs"))
+    shutil.copy(pictures / "openface3" / "records.sqlite", logs / "openface3")
+    assert main([str(logs), "--to", "pyfeat"]) == 0
+    made = [path.name for path in (logs / "openface3" / "converted" / "pyfeat").iterdir()]
+    assert sorted(made) == ["pictures.csv", "videos.csv"]
+    video = logs / "openface3" / "video"
+    (video / "three.sqlite").rename(video / "pictures.sqlite")
+    assert main([str(logs), "--to", "openface2"]) == 2
+    assert "pictures.csv: is of the pictures and of a video" in caplog.text
 
 
 def test_records_that_are_damaged_write_no_table(videos, tmp_path, caplog):
