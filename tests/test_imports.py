@@ -24,7 +24,7 @@ FLOORS = {
     "export": "engines records vision runs commands",
     "tools": "engines records vision logs pipeline sources runs commands export",
 }
-RECORDS = {"", "types", "settings", "options", "remarks", "patience", "stream", "video_options"}
+RECORDS = {"", "types", "settings", "options", "remarks", "patience", "stream", "video_options", "live_options"}
 
 
 def floor(module):

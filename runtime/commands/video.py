@@ -2,7 +2,8 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from of3.runtime.commands.flags import add_flags, options_of
 from of3.runtime.commands.status import status_of
@@ -52,11 +53,16 @@ def parse(argv: Sequence[str]) -> VideoOptions:
     given = vars(made.parse_args(argv))
     if missing := [f"--{name}" for name in REQUIRED if given[name] is None]:
         made.error(f"missing {', '.join(missing)}")
-    shared = {name: given[name] for name in SHARED}
+    return video_options(given, given["inputs"])
+
+
+def video_options(given: Mapping[str, Any], inputs: Sequence[str]) -> VideoOptions:
+    """Flags as they were given; those that were not asked for have their defaults."""
+    shared = {name: given[name] for name in SHARED if name in given}
     of_a_run = {"aligned": "", "skip_detect": False, "landmarks": given["landmarks"]}
     defaults = {name: flag.default for name, flag in FLAGS.items()}
-    own = {name: given[name] for name in OWN}
-    return VideoOptions(options_of({**defaults, **shared, **of_a_run}), tuple(given["inputs"]), **own)
+    own = {name: given.get(name, flag.default) for name, flag in OWN.items()}
+    return VideoOptions(options_of({**defaults, **shared, **of_a_run}), tuple(inputs), **own)
 
 
 def main(argv: Sequence[str]) -> int:
