@@ -11,7 +11,7 @@ from of3.runtime.settings import MAX_PIXELS
 from of3.runtime.sources.clock import LiveClock
 from of3.runtime.sources.container import VideoError
 from of3.runtime.sources.frames import Frame
-from of3.runtime.sources.live import PROMPTLY, Loss, Opened, StreamLost, reason_of
+from of3.runtime.sources.live import Loss, Opened, StreamLost, reason_of
 from of3.runtime.sources.video import pixels_of
 from of3.runtime.types import RunError
 
@@ -81,7 +81,9 @@ class Address:
         """Raises StreamLost, VideoError."""
         import av
 
-        options = {**PROMPTLY, "protocol_whitelist": PROTOCOLS}
+        # Without FFmpeg's `nobuffer`, which throws away what it looked at to know the stream, with its first key
+        # frame: old frames cost nothing where the newest wins.
+        options = {"protocol_whitelist": PROTOCOLS}
         if urlsplit(self._url).scheme in ("rtsp", "rtsps"):
             options["rtsp_transport"] = "tcp"  # by UDP a lost packet costs frames up to the next key frame
         try:

@@ -18,7 +18,7 @@ from of3.runtime.settings import MAX_PIXELS
 from of3.runtime.sources.clock import LiveClock
 from of3.runtime.sources.container import VideoError
 from of3.runtime.sources.frames import Frame
-from of3.runtime.sources.live import PROMPTLY, Loss, Opened, StreamLost, reason_of
+from of3.runtime.sources.live import Loss, Opened, StreamLost, reason_of
 from of3.runtime.sources.video import pixels_of
 from of3.runtime.types import RunError
 
@@ -78,7 +78,7 @@ def _container(index: int, size_px: tuple[int, int] | None, frames_per_s: float)
     kind = FORMATS.get(sys.platform)
     if kind is None:
         raise RunError(f"got {sys.platform}, want {', '.join(FORMATS)}: pass --url of a stream instead")
-    options = dict(PROMPTLY)
+    options = dict[str, str]()
     if size_px is not None:
         options["video_size"] = f"{size_px[0]}x{size_px[1]}"
     if rate := frames_per_s or RATES.get(kind, 0.0):

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 MOST_REFUSALS = 100  # damaged packets, one after the other
 AGAIN_S = 0.001  # AVFoundation says "not yet" instead of waiting
-# Frames are worth nothing once they are late: none is held back for its order or while the stream is probed.
-PROMPTLY = {"fflags": "nobuffer", "flags": "low_delay"}
 
 
 class StreamLost(RunBroken):

@@ -1,0 +1,99 @@
+"""Streams that a server on this machine sends."""
+
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from of3.runtime.sources.address import Address, is_address, shown
+from of3.runtime.sources.live import StreamLost
+from of3.runtime.types import RunError
+
+# In chunks: FFmpeg takes the end of what is neither of a length nor in chunks for an error.
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@contextmanager
+def server(*answers):
+    """Gives its port.  Each connection gets the next answer and is closed; those behind the last get none."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve():
+            for answer in answers:
+                with suppress(OSError):
+                    connection, _ = listening.accept()
+                    with connection:
+                        connection.recv(4096)
+                        connection.sendall(answer)
+            listening.close()
+
+        port = listening.getsockname()[1]
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield port
+        with suppress(OSError):
+            listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.fixture
+def sent(write, tmp_path):
+    """What a server sends of a second of video."""
+    path = write(tmp_path / "sent.ts", 30, between=0)
+    body = Path(path).read_bytes()
+    return HEAD + b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+
+
+def test_a_stream_that_is_lost_is_gone_on_with_for_a_while(sent, number_in, caplog):
+    with server(sent, sent) as port:
+        feed = Address(f"http://me:secret@127.0.0.1:{port}/live?token=hidden", patience_s=1.0)
+        found = []
+        with pytest.raises(StreamLost, match=r"lost \(it ended\), and did not come back: Connection refused"):
+            found.extend((frame, number_in(frame.pixels())) for frame in feed.frames())
+        feed.close()
+    assert [frame.number for frame, _ in found] == list(range(len(found)))
+    assert [number for _, number in found] == [*range(30), *range(30)]
+    times_s = [frame.time_s for frame, _ in found]
+    assert times_s[:30] == pytest.approx([number / 30 for number in range(30)], abs=1e-4)
+    assert times_s == sorted(set(times_s))
+    sources = [frame.time_source for frame, _ in found]
+    assert sources == [*["pts"] * 30, "arrival", *["pts"] * 29]
+    (loss,) = feed.losses
+    assert (loss.time_s, loss.reason) == (pytest.approx(29 / 30, abs=1e-4), "it ended")
+    assert "lost (it ended): trying again for 1 s" in caplog.text
+    assert "secret" not in caplog.text and "hidden" not in caplog.text
+
+
+def test_who_is_not_there_is_told_without_the_password():
+    with server() as port:
+        time.sleep(0.05)
+    with pytest.raises(RunError, match=f"^http://127.0.0.1:{port}/live: Connection refused: is it up"):
+        Address(f"http://me:secret@127.0.0.1:{port}/live?token=hidden", patience_s=0.0)
+
+
+def test_a_playlist_leads_to_no_file_of_this_machine(write, tmp_path):
+    path = write(tmp_path / "mine.ts", 30)
+    body = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{path}\n#EXT-X-ENDLIST\n".encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.apple.mpegurl\r\nConnection: close\r\n"
+    answer = head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+    with server(answer, answer) as port, pytest.raises(RunError):
+        Address(f"http://127.0.0.1:{port}/live.m3u8", patience_s=0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "want"), [("rtsp://camera/1", True), ("clip.mp4", False), (r"C:\clip.mp4", False), ("-", False)]
+)
+def test_addresses_and_paths_are_told_apart(text, want):
+    assert is_address(text) is want
+
+
+def test_an_address_of_another_kind_says_which_are_read():
+    with pytest.raises(RunError, match=r"^got file:///etc/passwd, want rtsp, "):
+        is_address("file:///etc/passwd")
+
+
+def test_what_is_shown_of_an_address_holds_no_secret():
+    assert shown("rtsp://me:secret@10.0.0.5:554/stream1?token=x") == "rtsp://10.0.0.5:554/stream1"
