@@ -120,6 +120,12 @@ def test_pyav_is_met_in_sources_only_and_only_when_a_video_is_opened():
         assert not any("av" in imported_by(node) for node in at_once)
 
 
+def test_pylsl_is_met_in_one_place_and_only_when_asked_for():
+    assert [path.name for path in sources("runtime") if "pylsl" in imported(path)] == ["outlet.py"]
+    (path,) = (path for path in sources("runtime") if path.name == "outlet.py")
+    assert not any("pylsl" in imported_by(node) for node in ast.parse(path.read_text("utf-8")).body)
+
+
 def run_python(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
@@ -174,6 +180,17 @@ def test_without_ray_the_error_names_the_extra():
         "except RunError as error: print(error)"
     )
     assert "pip install 'of3[ray]'" in run_python(code).stdout
+
+
+def test_without_pylsl_the_error_names_the_extra():
+    code = (
+        "import sys; sys.modules['pylsl'] = None\n"
+        "from of3.runtime.runs.outlet import check_there\n"
+        "from of3.runtime.types import RunError\n"
+        "try: check_there()\n"
+        "except RunError as error: print(error)"
+    )
+    assert "pip install 'of3[live]'" in run_python(code).stdout
 
 
 def test_without_onnxruntime_the_error_names_the_extras(bundle_folder):

@@ -81,8 +81,8 @@ class Address:
         """Raises StreamLost, VideoError."""
         import av
 
-        # Without FFmpeg's `nobuffer`, which throws away what it looked at to know the stream, with its first key
-        # frame: old frames cost nothing where the newest wins.
+        # Without FFmpeg's `nobuffer`: it throws away what was looked at to know the stream, with its first key
+        # frame, and old frames cost nothing where the newest wins.
         options = {"protocol_whitelist": PROTOCOLS}
         if urlsplit(self._url).scheme in ("rtsp", "rtsps"):
             options["rtsp_transport"] = "tcp"  # by UDP a lost packet costs frames up to the next key frame

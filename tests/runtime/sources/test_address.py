@@ -1,10 +1,6 @@
 """Streams that a server on this machine sends."""
 
-import socket
-import threading
 import time
-from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 
@@ -12,42 +8,14 @@ from of3.runtime.sources.address import Address, is_address, shown
 from of3.runtime.sources.live import StreamLost
 from of3.runtime.types import RunError
 
-# In chunks: FFmpeg takes the end of what is neither of a length nor in chunks for an error.
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-@contextmanager
-def server(*answers):
-    """Gives its port.  Each connection gets the next answer and is closed; those behind the last get none."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve():
-            for answer in answers:
-                with suppress(OSError):
-                    connection, _ = listening.accept()
-                    with connection:
-                        connection.recv(4096)
-                        connection.sendall(answer)
-            listening.close()
-
-        port = listening.getsockname()[1]
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield port
-        with suppress(OSError):
-            listening.shutdown(socket.SHUT_RDWR)
-        thread.join()
-
 
 @pytest.fixture
-def sent(write, tmp_path):
+def sent(write, tmp_path, over_http):
     """What a server sends of a second of video."""
-    path = write(tmp_path / "sent.ts", 30, between=0)
-    body = Path(path).read_bytes()
-    return HEAD + b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+    return over_http(write(tmp_path / "sent.ts", 30, between=0))
 
 
-def test_a_stream_that_is_lost_is_gone_on_with_for_a_while(sent, number_in, caplog):
+def test_a_stream_that_is_lost_is_gone_on_with_for_a_while(server, sent, number_in, caplog):
     with server(sent, sent) as port:
         feed = Address(f"http://me:secret@127.0.0.1:{port}/live?token=hidden", patience_s=1.0)
         found = []
@@ -67,14 +35,14 @@ def test_a_stream_that_is_lost_is_gone_on_with_for_a_while(sent, number_in, capl
     assert "secret" not in caplog.text and "hidden" not in caplog.text
 
 
-def test_who_is_not_there_is_told_without_the_password():
+def test_who_is_not_there_is_told_without_the_password(server):
     with server() as port:
         time.sleep(0.05)
     with pytest.raises(RunError, match=f"^http://127.0.0.1:{port}/live: Connection refused: is it up"):
         Address(f"http://me:secret@127.0.0.1:{port}/live?token=hidden", patience_s=0.0)
 
 
-def test_a_playlist_leads_to_no_file_of_this_machine(write, tmp_path):
+def test_a_playlist_leads_to_no_file_of_this_machine(server, write, tmp_path):
     path = write(tmp_path / "mine.ts", 30)
     body = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{path}\n#EXT-X-ENDLIST\n".encode()
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.apple.mpegurl\r\nConnection: close\r\n"
