@@ -29,7 +29,7 @@ class Made:
 
     def frames(self):
         for number in range(self._frames):
-            yield Frame(number, number / RATE, "arrival", partial(np.zeros, (4, 4, 3), np.uint8))
+            yield Frame(number, number / RATE, "arrival", lambda: np.zeros((4, 4, 3), np.uint8))
         self._then()
 
     def close(self):
@@ -71,11 +71,11 @@ def test_what_ends_a_feed_comes_behind_its_last_frame():
     def broken():
         raise StreamLost("made is gone")
 
-    feed, taken = Made(3, broken), []
+    feed = Made(3, broken)
+    taken: list[int] = []
     with Newest(feed) as newest, pytest.raises(StreamLost, match="made is gone"):
         taken.extend(grabbed.frame.number for grabbed in newest.until(never))
-    assert feed.is_closed and newest.grabbed == 3
-    assert feed.is_closed
+    assert (taken[-1], newest.grabbed, feed.is_closed) == (2, 3, True)
 
 
 def test_a_feed_that_falls_silent_is_lost():
