@@ -34,7 +34,7 @@ class LiveOptions:
     camera_fps: float = flag("source", "of the camera (its own choice)", "positive", 0.0, metavar="F")
     seconds: float = flag("source", "end after so long (never)", "positive", math.inf, metavar="S")
     patience: float = flag(
-        "source", "try a stream that is lost again for so long, in s (30)", "seconds", 30.0, metavar="S"
+        "source", "try an address that is lost again for so long, in s (30)", "seconds", 30.0, metavar="S"
     )
     lsl: str = flag(
         "lsl",

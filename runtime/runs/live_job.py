@@ -46,7 +46,7 @@ def in_this_process(options: LiveOptions) -> None:
 
     Raises RunError (exit 2); StreamLost, RunBroken (no engine is left), OSError (the logs cannot be written).
     """
-    container.version()  # before a network is opened
+    container.version("live")  # before a network is opened
     if options.lsl:
         outlet.check_there()
     folder = options.video.run.logs / FOLDER

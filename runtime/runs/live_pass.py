@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from of3.runtime.logs.known import Known
-from of3.runtime.logs.rows import Layout
 from of3.runtime.logs.tables import Table
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.runs.interruption import Interruption
@@ -62,12 +61,12 @@ class Place:
     outlet: Outlet | None
     lock: Known | None
 
-    def add(self, layout: Layout, rows: list[list[str]], best: int, grabbed_s: float) -> None:
-        """Of a frame, with its best face.  Raises OSError."""
+    def add(self, rows: list[list[str]], best: int, grabbed_s: float) -> None:
+        """The rows of a frame.  best: which of them LSL gets.  grabbed_s: as of a Grabbed.  Raises OSError."""
         for held in (self.table, self.lock):
             if held is not None:
                 held.check_in_place()
-        self.table.append(layout.text(rows))
+        self.table.append(self.table.layout.text(rows))
         if self.outlet is not None:
             self.outlet.push(rows[best], grabbed_s)
 
@@ -97,12 +96,10 @@ class LivePass:
         log.info("%s", self._line())
 
     def _add(self, frame: WatchedFrame, grabbed: Grabbed, points: int) -> None:
-        rows = list(rows_of(frame, points))
-        ranks = [face.record.face for face in frame.faces] or [0]
+        rows, ranks = list(rows_of(frame, points)), [face.record.face for face in frame.faces] or [0]
         latency_ms = (time.monotonic() - grabbed.at_s) * 1000
         of_live = [f"{latency_ms:.1f}", f"{grabbed.wall_s:.6f}"]
-        rows = [[*row, *of_live] for row in rows]
-        self._place.add(self._place.table.layout, rows, ranks.index(min(ranks)), grabbed.at_s)
+        self._place.add([[*row, *of_live] for row in rows], ranks.index(min(ranks)), grabbed.at_s)
         self._facts.tally.count(frame)
         self._facts.latency.count(latency_ms)
 
