@@ -34,14 +34,14 @@ class Address:
         self._url, self._patience_s, self._max_pixels = url, patience_s, max_pixels
         self.name = shown(url)
         try:
-            self._opened = self._open()
+            self._opened = self._open(ANSWER_S)
         except (StreamLost, VideoError) as error:
             raise RunError(f"{self.name}: {error}: is it up, is the address right?") from error
         self.look, self.is_paced = self._opened.look, self._opened.is_recording
         self.losses: list[Loss] = []
 
     def frames(self) -> Iterator[Frame]:
-        """Raises StreamLost where it stays away."""
+        """Raises StreamLost where it stays away, or a recording breaks off."""
         clock, number = LiveClock(), 0
         while True:
             reason = "it ended"
@@ -51,6 +51,8 @@ class Address:
                     yield Frame(number, *moment, partial(pixels_of, picture))
                     number += 1
             except StreamLost as error:
+                if self.is_paced:
+                    raise StreamLost(f"{self.name}: broke off: {error}") from error
                 reason = str(error)
             if self.is_paced:
                 return
@@ -64,21 +66,22 @@ class Address:
     def _reopen(self, reason: str, time_s: float) -> None:
         log.warning("%s: lost (%s): trying again for %g s", self.name, reason, self._patience_s)
         self._opened.close()
-        lost_s = time.monotonic()
-        while True:
+        lost_s, why = time.monotonic(), "not tried"
+        while (left_s := self._patience_s - (time.monotonic() - lost_s)) > 0:
             try:
-                self._opened = self._open()
+                self._opened = self._open(min(left_s, ANSWER_S))
                 break
             except (StreamLost, VideoError) as error:
-                if time.monotonic() - lost_s + AGAIN_S > self._patience_s:
-                    raise StreamLost(f"{self.name}: lost ({reason}), and did not come back: {error}") from error
-            time.sleep(AGAIN_S)
+                why = str(error)
+            time.sleep(min(left_s, AGAIN_S))
+        else:
+            raise StreamLost(f"{self.name}: lost ({reason}), and did not come back: {why}")
         away_s = time.monotonic() - lost_s
         self.losses.append(Loss(round(time_s, 6), round(away_s, 3), reason))
         log.warning("%s: back after %.1f s", self.name, away_s)
 
-    def _open(self) -> Opened:
-        """Raises StreamLost, VideoError."""
+    def _open(self, answer_s: float) -> Opened:
+        """answer_s: within which it is to answer at first.  Raises StreamLost, VideoError."""
         import av
 
         # Without FFmpeg's `nobuffer`: it throws away what was looked at to know the stream, with its first key
@@ -88,7 +91,7 @@ class Address:
             options["rtsp_transport"] = "tcp"  # by UDP a lost packet costs frames up to the next key frame
         try:
             container = av.open(
-                self._url, container_options=options, timeout=ANSWER_S, metadata_errors="replace"
+                self._url, container_options=options, timeout=(answer_s, ANSWER_S), metadata_errors="replace"
             )
         except av.error.ProtocolNotFoundError as error:
             raise StreamLost(f"PyAV's FFmpeg does not speak {urlsplit(self._url).scheme}") from error

@@ -92,7 +92,7 @@ class Opened:
             container.close()
             raise
         self._container = container
-        self.is_recording = container.duration is not None
+        self.is_recording = bool(container.duration)  # 0 in some that are live
         self.tick_s = self._stream.time_base
         codec = self._stream.codec_context
         self.look = Look(codec.name, codec.width, codec.height)

@@ -1,13 +1,20 @@
 """Streams that a server on this machine sends."""
 
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from of3.runtime.sources.address import Address, is_address, shown
 from of3.runtime.sources.frames import Frame
 from of3.runtime.sources.live import StreamLost
 from of3.runtime.types import RunError
+
+
+def grainy(number):
+    """What is hard to compress: more than FFmpeg reads at once."""
+    return np.random.default_rng(number).integers(0, 256, (144, 192, 3), np.uint8)
 
 
 @pytest.fixture
@@ -35,6 +42,28 @@ def test_a_stream_that_is_lost_is_gone_on_with_for_a_while(server, sent, number_
     assert loss.reason == "it ended"
     assert "lost (it ended): trying again for 1 s" in caplog.text
     assert "secret" not in caplog.text and "hidden" not in caplog.text
+
+
+def as_file(content):
+    """What a server sends of a file that has all of `content`."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+    return head.encode() + content
+
+
+def test_a_recording_at_an_address_ends_as_it_does(server, write, tmp_path):
+    content = Path(write(tmp_path / "clip.mkv", 30, between=0, pixels=grainy)).read_bytes()
+    answer = as_file(content)
+    with server(answer) as port:
+        feed = Address(f"http://127.0.0.1:{port}/clip.mkv", patience_s=5.0)
+        assert feed.is_paced
+        assert len(list(feed.frames())) == 30
+        feed.close()
+    with server(answer[: len(answer) * 2 // 3]) as port:
+        feed, found = Address(f"http://127.0.0.1:{port}/clip.mkv", patience_s=5.0), list[Frame]()
+        with pytest.raises(StreamLost, match=r"clip\.mkv: broke off: "):
+            found.extend(feed.frames())
+        feed.close()
+    assert 10 < len(found) < 30
 
 
 def test_who_is_not_there_is_told_without_the_password(server):
