@@ -23,6 +23,7 @@ from of3.runtime.sources.video import pixels_of
 from of3.runtime.types import RunError
 
 if TYPE_CHECKING:
+    from av import DeviceInfo
     from av.container import InputContainer
 
 FORMATS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}  # FFmpeg's, by `sys.platform`
@@ -98,25 +99,27 @@ def _address(kind: str, index: int) -> str:
     there = cameras(kind)
     if index >= len(there):
         raise OSError(errno.ENODEV, "no such device")
-    return f"video={there[index]}"
+    return f"video={there[index].name}"
 
 
-def cameras(kind: str) -> list[str]:
-    """What FFmpeg calls the cameras that are there, in its order.  kind: of `FORMATS`."""
+def cameras(kind: str) -> "list[DeviceInfo]":
+    """Those that are there, in FFmpeg's order.  kind: of `FORMATS`."""
     import av
 
     try:
         found = av.enumerate_input_devices(kind)
     except (av.error.FFmpegError, OSError):
         return []
-    return [each.name for each in found if "video" in each.media_types or not each.media_types]
+    return [each for each in found if "video" in each.media_types or not each.media_types]
 
 
 def _remedy(error: OSError, index: int) -> str:
     kind = FORMATS[sys.platform]
     if error.errno in ABSENT:
-        there = ", ".join(cameras(kind)) or "none"
-        return f"no such camera ({_where(kind, index)}); there: {there}"
+        there = [
+            f"{_where(kind, place, each.name)} ({each.description})" for place, each in enumerate(cameras(kind))
+        ]
+        return f"no such camera ({_where(kind, index)}); there: {', '.join(there) or 'none'}"
     if error.errno in FORBIDDEN:
         allow = {
             "v4l2": "sudo usermod -aG video $USER, then log in anew (docker: --device)",
@@ -129,5 +132,6 @@ def _remedy(error: OSError, index: int) -> str:
     return f"{error.strerror}: pass a --camera_size and --camera_fps that it has, or another --device_index"
 
 
-def _where(kind: str, index: int) -> str:
-    return f"/dev/video{index}" if kind == "v4l2" else f"index {index}"
+def _where(kind: str, index: int, path: str = "") -> str:
+    """path: on Linux, where a camera's number need not be its place among all."""
+    return (path or f"/dev/video{index}") if kind == "v4l2" else f"index {index}"
