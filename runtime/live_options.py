@@ -10,8 +10,8 @@ from of3.runtime.video_options import SHARED, VIDEO_FLAGS, VIDEO_GROUPS, VideoOp
 STREAM = "OpenFace3"  # the name on LSL
 # Of a video's flags those that make no sense live: what is taken of it, and what goes on with it.
 NOT_LIVE = {
-    *("follow_links", "override", "resume", "executor", "shard", "workers", "memory"),
-    *("every", "fps", "start", "end"),
+    *("follow_links", "override", "resume", "executor", "ray_address", "shard", "workers", "memory"),
+    *("format", "every", "fps", "start", "end"),
 }
 
 

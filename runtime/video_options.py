@@ -9,20 +9,8 @@ from of3.runtime.settings import MAX_PIXELS
 # Of a run's flags those that are asked for in the same words.
 SHARED = (
     *("follow_links", "logs", "of3_root", "weights", "bundle", "override", "resume", "max_pixels"),
-    *(
-        "executor",
-        "ray_address",
-        "shard",
-        "device",
-        "engine",
-        "require",
-        "amp",
-        "dtype",
-        "tf32",
-        "batch",
-        "workers",
-        "memory",
-    ),
+    *("executor", "ray_address", "shard", "workers", "memory"),
+    *("device", "engine", "require", "amp", "dtype", "tf32", "batch"),
     *("faces", "detector_resize", "best_face", "gaze_order", "no_calib", "calib_cache", "calib_guard"),
 )
 

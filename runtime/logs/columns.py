@@ -83,6 +83,17 @@ FACE = (
     *_singles("eye aspect ratio", "ratio", 4, "eye_open_left", "eye_open_right"),
     Column("blink", "flag", "whether the eyes are in a blink"),
 )
+LIVE = (  # behind the columns of a video
+    Column(
+        "latency_ms",
+        "double",
+        "from when the frame was decoded to when its rows are written",
+        "ms",
+        1,
+        is_always=True,
+    ),
+    Column("wall_time", "double", "when the frame was decoded, since 1970", "s", 6, is_always=True),
+)
 BEST = (  # openface3.csv
     *PLACE,
     *GAZE,
@@ -146,5 +157,5 @@ def known_column(name: str) -> Column | None:
 
 @cache
 def _known() -> dict[str, Column]:
-    tables = (BEST, FULL, BOX, TOLD, (VIDEO,), MOMENT, FACE)
+    tables = (BEST, FULL, BOX, TOLD, (VIDEO,), MOMENT, FACE, LIVE)
     return {column.name: column for table in tables for column in table}

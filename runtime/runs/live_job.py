@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from of3.runtime.live_options import OWN, SHARED_WITH_A_VIDEO, LiveOptions
+from of3.runtime.logs.columns import names_of
 from of3.runtime.logs.errors import Errors
 from of3.runtime.logs.folder import FOLDER
 from of3.runtime.logs.known import Known
@@ -31,13 +32,14 @@ from of3.runtime.runs.lock import locked
 from of3.runtime.runs.messages import tell
 from of3.runtime.runs.outlet import Outlet
 from of3.runtime.runs.session import Session
-from of3.runtime.runs.video_pass import following_of
 from of3.runtime.runs.watch import Watcher
 from of3.runtime.sources import container
 from of3.runtime.sources.address import Address, is_address, shown
 from of3.runtime.sources.camera import Camera
 from of3.runtime.sources.live import Feed, Played
 from of3.runtime.sources.newest import Newest
+from of3.runtime.tables.video_rows import following_of
+from of3.runtime.video_options import OWN as OF_A_VIDEO
 
 LIVE = "live"  # a folder
 NAMED_BY = "%Y-%m-%d_%H-%M-%S"  # local time
@@ -70,15 +72,19 @@ def _analyse(
     run = session.run_of(session.calibration(folder / "au_info.json"))
     write_au_info(folder, run.au_info)
     feed, points, columns = feed_of(options), run.rows.points, live_columns(run.rows.points)
-    following = following_of(options.video, feed.look.width_px, feed.look.height_px)
+    own = {name: getattr(options.video, name) for name in OF_A_VIDEO}
+    following = following_of(own, (feed.look.width_px, feed.look.height_px))
     watcher = Watcher(session.pipeline, following, most_of(options.video.run.faces), run.names.aus)
-    sent = Outlet(options.lsl, feed.name, columns) if options.lsl else None
+    sent = Outlet(options.lsl, feed.name, names_of(columns)) if options.lsl else None
     started = datetime.now().astimezone()
     path = _new_table(folder, started.strftime(NAMED_BY))
     lsl = None if sent is None else {"name": options.lsl, "source_id": sent.source_id}
     facts = LiveFacts(feed.name, feed.look, started, flags_of(options), lsl, feed.losses)
-    with closing(Table(path.parent, Layout(path.name, columns, ","))) as table, Newest(feed) as newest:
-        place = Place(table, path.with_suffix(".json"), sent, lock)
+    with (
+        closing(Table(path.parent, Layout(path.name, names_of(columns), ","))) as table,
+        Newest(feed) as newest,
+    ):
+        place = Place(table, columns, path.with_suffix(".json"), sent, lock)
         gone_through = LivePass(session.pipeline, watcher, newest, facts, place)
         gone_through.write_facts()
         try:

@@ -3,11 +3,12 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from of3.runtime.logs.columns import LIVE, Column, Value, texts
 from of3.runtime.logs.known import Known
 from of3.runtime.logs.tables import Table
 from of3.runtime.pipeline import Pipeline
@@ -16,21 +17,21 @@ from of3.runtime.runs.live_facts import LiveFacts
 from of3.runtime.runs.outlet import Outlet
 from of3.runtime.runs.runinfo import made_with
 from of3.runtime.runs.session import or_run_broken
-from of3.runtime.runs.video_rows import columns_of, rows_of
-from of3.runtime.runs.watch import WatchedFrame, Watcher
+from of3.runtime.runs.watch import Watcher
 from of3.runtime.sources.newest import Grabbed, Newest
+from of3.runtime.tables.video_rows import rows_of, video_columns
+from of3.runtime.tracks.watched import WatchedFrame
 from of3.runtime.types import RunError
 
-OF_LIVE = ("latency_ms", "wall_time")  # columns behind a video's
 TELL_EVERY_S = 10.0
 ASKED, OVER, AT_END = "asked to", "--seconds", "end of the recording"  # why it ended
 
 log = logging.getLogger(__name__)
 
 
-def live_columns(points: int) -> tuple[str, ...]:
+def live_columns(points: int) -> tuple[Column, ...]:
     """points: landmarks of a face, 0 where they do not run."""
-    return (*columns_of(points), *OF_LIVE)
+    return (*video_columns(points), *LIVE)
 
 
 class Ending:
@@ -57,18 +58,23 @@ class Place:
     """Where the rows go.  facts: a file.  lock: by which the folder is held."""
 
     table: Table
+    columns: Sequence[Column]
     facts: Path
     outlet: Outlet | None
     lock: Known | None
 
-    def add(self, rows: list[list[str]], best: int, grabbed_s: float) -> None:
-        """The rows of a frame.  best: which of them LSL gets.  grabbed_s: as of a Grabbed.  Raises OSError."""
+    def add(self, rows: Sequence[Sequence[Value]], best: int, grabbed_s: float) -> None:
+        """The rows of a frame, as `columns`.  Raises OSError.
+
+        best: which of them LSL gets.  grabbed_s: as of a Grabbed.
+        """
         for held in (self.table, self.lock):
             if held is not None:
                 held.check_in_place()
-        self.table.append(self.table.layout.text(rows))
+        cells = list(texts(self.columns, rows))
+        self.table.append(self.table.layout.text(cells))
         if self.outlet is not None:
-            self.outlet.push(rows[best], grabbed_s)
+            self.outlet.push(cells[best], grabbed_s)
 
 
 class LivePass:
@@ -98,7 +104,7 @@ class LivePass:
     def _add(self, frame: WatchedFrame, grabbed: Grabbed, points: int) -> None:
         rows, ranks = list(rows_of(frame, points)), [face.record.face for face in frame.faces] or [0]
         latency_ms = (time.monotonic() - grabbed.at_s) * 1000
-        of_live = [f"{latency_ms:.1f}", f"{grabbed.wall_s:.6f}"]
+        of_live: list[Value] = [latency_ms, grabbed.wall_s]
         self._place.add([[*row, *of_live] for row in rows], ranks.index(min(ranks)), grabbed.at_s)
         self._facts.tally.count(frame)
         self._facts.latency.count(latency_ms)

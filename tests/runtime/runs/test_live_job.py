@@ -16,7 +16,8 @@ import pytest
 
 from of3.runtime.commands.live import main
 from of3.runtime.live_options import STREAM
-from of3.runtime.runs.video_rows import columns_of
+from of3.runtime.logs.columns import names_of
+from of3.runtime.tables.video_rows import video_columns
 
 PATIENCE_S = 120
 RATE = 120  # more than any machine analyses
@@ -112,7 +113,7 @@ def test_the_columns_are_a_videos_and_two_more(stream, logs, standin_root):
     path = stream(0.1, grey)
     assert main(words(logs, standin_root, "--url", path)) == 0
     rows = table(logs)
-    assert tuple(rows[0]) == (*columns_of(98), "latency_ms", "wall_time")
+    assert tuple(rows[0]) == (*names_of(video_columns(98)), "latency_ms", "wall_time")
     assert re.fullmatch(r"\d+\.\d", rows[0]["latency_ms"])
     assert re.fullmatch(r"\d+\.\d{6}", rows[0]["wall_time"])
     assert abs(float(rows[-1]["wall_time"]) - time.time()) < 60
@@ -218,9 +219,9 @@ def test_lsl_gets_the_best_face_of_each_frame_with_names_and_units(stream, logs,
     _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, said
     labels = info.get_channel_labels()
-    assert labels == [name for name in columns_of(0) if name not in ("timestamp", "time_source", "emotion")] + [
-        "latency_ms"
-    ]
+    assert labels == [
+        name for name in names_of(video_columns(0)) if name not in ("timestamp", "time_source", "emotion")
+    ] + ["latency_ms"]
     units = dict(zip(labels, info.get_channel_units(), strict=True))
     assert (units["gaze_yaw"], units["box_w"], units["pose_Tz"]) == ("radians", "pixels", "millimeters")
     assert (units["AU12"], units["latency_ms"], units["frame"]) == ("normalized", "milliseconds", "none")
