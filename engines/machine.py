@@ -30,6 +30,8 @@ PACKAGES = (
     "tensorrt-rtx-cu13",
     "cuda-bindings",
     "torch",
+    "av",
+    "pylsl",
 )
 
 

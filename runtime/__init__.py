@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from of3.runtime.runs.records import open_records as open_records
     from of3.runtime.runs.watch import Watching as Watching
     from of3.runtime.runs.watch import watch as watch
+    from of3.runtime.tables.frame import read_logs as read_logs
+    from of3.runtime.tables.frame import to_frame as to_frame
     from of3.runtime.tracks.follower import Following as Following
     from of3.runtime.types import Analysis as Analysis
     from of3.runtime.types import Failure as Failure
@@ -31,7 +33,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 # fmt: off
 __all__ = [
     "Analysis", "Failure", "Following", "Pipeline", "Record", "Records", "Settings", "Watching", "calibrate",
-    "open_records", "watch",
+    "open_records", "read_logs", "to_frame", "watch",
 ]
 # fmt: on
 HOMES = {
@@ -44,6 +46,8 @@ HOMES = {
     "Watching": "of3.runtime.runs.watch",
     "calibrate": "of3.runtime.runs.calibrate",
     "open_records": "of3.runtime.runs.records",
+    "read_logs": "of3.runtime.tables.frame",
+    "to_frame": "of3.runtime.tables.frame",
     "watch": "of3.runtime.runs.watch",
 }
 

@@ -30,6 +30,7 @@ class Flag:
     default: Any = None
     metavar: str = ""
     choices: tuple[str, ...] = ()
+    alone: Any = None  # what the flag means without a value; None: it wants one
     matters: bool = True  # whether a picture's rows depend on it, or else only where, how fast, from when
 
 

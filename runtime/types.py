@@ -4,8 +4,8 @@ Images are BGR uint8 (H,W,3), as OpenCV reads them.  Boxes are x1, y1, x2, y2 in
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,29 @@ class Source:
     content: str | Pixels | Callable[[], Pixels]
 
 
+class Plain:
+    """What can be told in numbers, text, lists and dictionaries."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field by its name, as `json.dumps` takes it; arrays as lists, what is not known as None."""
+        told: dict[str, Any] = _plain(self)
+        return told
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
 @dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Plain):
     """A picture that gave no record: at which stage, and why."""
 
     source: str
@@ -173,7 +194,7 @@ class RawValues:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Record:
+class Record(Plain):
     """What is known of one face, or of a picture that is taken for one."""
 
     source: str
@@ -194,7 +215,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Analysis:
+class Analysis(Plain):
     """What is known of a picture: all its faces."""
 
     source: str

@@ -9,7 +9,8 @@ from of3.runtime.settings import MAX_PIXELS
 # Of a run's flags those that are asked for in the same words.
 SHARED = (
     *("follow_links", "logs", "of3_root", "weights", "bundle", "override", "resume", "max_pixels"),
-    *("executor", "shard", "device", "engine", "require", "amp", "dtype", "tf32", "batch", "workers", "memory"),
+    *("executor", "ray_address", "shard", "workers", "memory"),
+    *("device", "engine", "require", "amp", "dtype", "tf32", "batch"),
     *("faces", "detector_resize", "best_face", "gaze_order", "no_calib", "calib_cache", "calib_guard"),
     "overlay",
 )
@@ -24,6 +25,13 @@ class VideoOptions:
 
     run: Options
     inputs: tuple[str, ...]
+    format: str = flag(
+        "files",
+        "of each video's table: csv, parquet (typed, unrounded; the extra tables), or both (csv)",
+        default="csv",
+        choices=("csv", "parquet", "both"),
+        matters=False,
+    )
     every: int = flag("frames", "take every N-th frame (1)", "natural", 1, metavar="N")
     fps: float = flag("frames", "take at most so many frames a second (all)", "positive", math.inf, metavar="F")
     start: float = flag("frames", "from this time on, in s (0)", "seconds", 0.0, metavar="S")
@@ -64,8 +72,7 @@ VIDEO_FLAGS: dict[str, Flag] = {
     "max_pixels": replace(FLAGS["max_pixels"], text=f"larger videos are not decoded ({MAX_PIXELS})"),
     "executor": replace(
         FLAGS["executor"],
-        text="local: --workers processes on this machine, each its share of the videos (this process)",
-        choices=("local",),
+        text="local: --workers processes on this machine; ray: on the machines of a Ray cluster (this process)",
     ),
     "shard": replace(FLAGS["shard"], text="do the i-th of n shares of the videos only (all)"),
     "faces": replace(FLAGS["faces"], text="of a frame: all, the N best, or the best (all)", default="all"),

@@ -19,12 +19,13 @@ FLOORS = {
     "sources": "records vision",
     "tracks": "records vision",
     "drawing": "records vision",
-    "runs": "engines records vision logs pipeline sources tracks drawing",
+    "tables": "records vision logs tracks",
+    "runs": "engines records vision logs pipeline sources tracks drawing tables",
     "commands": "engines records vision logs pipeline runs",
     "export": "engines records vision runs commands",
-    "tools": "engines records vision logs pipeline runs commands export",
+    "tools": "engines records vision logs pipeline sources runs commands export",
 }
-RECORDS = {"", "types", "settings", "options", "remarks", "patience", "stream", "video_options"}
+RECORDS = {"", "types", "settings", "options", "remarks", "patience", "stream", "video_options", "live_options"}
 
 
 def floor(module):
@@ -120,6 +121,12 @@ def test_pyav_is_met_in_sources_only_and_only_when_a_video_is_opened():
         assert not any("av" in imported_by(node) for node in at_once)
 
 
+def test_pylsl_is_met_in_one_place_and_only_when_asked_for():
+    assert [path.name for path in sources("runtime") if "pylsl" in imported(path)] == ["outlet.py"]
+    (path,) = (path for path in sources("runtime") if path.name == "outlet.py")
+    assert not any("pylsl" in imported_by(node) for node in ast.parse(path.read_text("utf-8")).body)
+
+
 def run_python(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
@@ -151,6 +158,15 @@ def test_what_is_public_is_imported_when_it_is_asked_for():
     assert run_python(code).stdout.split() == ["False", "True", "True", "False"]
 
 
+def test_pandas_and_pyarrow_are_met_when_a_table_is_made():
+    code = (
+        "import sys, of3.runtime.runs.convert, of3.runtime.runs.video_job, of3.runtime.tables.frame\n"
+        "print([name for name in ('pandas', 'pyarrow') if name in sys.modules])"
+    )
+    done = run_python(code)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
 def test_pixel_limit_is_set_before_opencv_is_imported():
     code = "import os, sys, of3.runtime; print('cv2' in sys.modules, os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'])"
     assert run_python(code).stdout.split() == ["False", "178956970"]
@@ -165,6 +181,17 @@ def test_without_ray_the_error_names_the_extra():
         "except RunError as error: print(error)"
     )
     assert "pip install 'of3[ray]'" in run_python(code).stdout
+
+
+def test_without_pylsl_the_error_names_the_extra():
+    code = (
+        "import sys; sys.modules['pylsl'] = None\n"
+        "from of3.runtime.runs.outlet import check_there\n"
+        "from of3.runtime.types import RunError\n"
+        "try: check_there()\n"
+        "except RunError as error: print(error)"
+    )
+    assert "pip install 'of3[live]'" in run_python(code).stdout
 
 
 def test_without_onnxruntime_the_error_names_the_extras(bundle_folder):

@@ -127,6 +127,14 @@ def share(text: str) -> tuple[int, int]:
     return part % of, of
 
 
+def size(text: str) -> tuple[int, int]:
+    """ "WIDTHxHEIGHT", in pixels."""
+    found = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"got {text!r}, want WIDTHxHEIGHT such as 1280x720")
+    return int(found[1]), int(found[2])
+
+
 # What reads the words of an option (`of3.runtime.options.Flag.parse`), and what stands for them in the help.
 READERS: Mapping[str, Callable[[str], Any]] = {
     "text": str,
@@ -141,6 +149,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "count_or_auto": count_or_auto,
     "bytes_or_auto": bytes_or_auto,
     "share": share,
+    "size": size,
     "suffixes": suffixes,
     "engine": engine,
 }

@@ -129,6 +129,8 @@ def _add(group: argparse._ArgumentGroup, name: str, flag: Flag) -> None:
     group.add_argument(
         f"--{name}",
         type=arguments.READERS[flag.parse],
+        nargs=None if flag.alone is None else "?",
+        const=flag.alone,
         default=flag.default,
         choices=flag.choices or None,
         metavar=flag.metavar or arguments.METAVARS.get(flag.parse),

@@ -2,8 +2,8 @@
 
 import argparse
 import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from of3.runtime.commands.flags import add_flags, options_of
 from of3.runtime.commands.status import status_of
@@ -20,6 +20,7 @@ person.
 
 LOG OUTPUT, of each video
   <logs>/openface3/video/<stem>.csv     one row per frame and face; success 0 where a frame has none
+  <logs>/openface3/video/<stem>.parquet the same, typed, unrounded, with units: --format parquet or both
   <logs>/openface3/video/<stem>.json    what the video is, what was found in it, how fast, made with what
   <logs>/openface3/video/<stem>.sqlite  its records, which --resume on goes on from
   <logs>/openface3/errors.tsv           videos that cannot be read, and what is damaged in others, by time
@@ -52,11 +53,16 @@ def parse(argv: Sequence[str]) -> VideoOptions:
     given = vars(made.parse_args(argv))
     if missing := [f"--{name}" for name in REQUIRED if given[name] is None]:
         made.error(f"missing {', '.join(missing)}")
-    shared = {name: given[name] for name in SHARED}
+    return video_options(given, given["inputs"])
+
+
+def video_options(given: Mapping[str, Any], inputs: Sequence[str]) -> VideoOptions:
+    """Flags as they were given; those that were not asked for have their defaults."""
+    shared = {name: given[name] for name in SHARED if name in given}
     of_a_run = {"aligned": "", "skip_detect": False, "landmarks": given["landmarks"]}
     defaults = {name: flag.default for name, flag in FLAGS.items()}
-    own = {name: given[name] for name in OWN}
-    return VideoOptions(options_of({**defaults, **shared, **of_a_run}), tuple(given["inputs"]), **own)
+    own = {name: given.get(name, flag.default) for name, flag in OWN.items()}
+    return VideoOptions(options_of({**defaults, **shared, **of_a_run}), tuple(inputs), **own)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -67,17 +73,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _analyse(options: VideoOptions) -> None:
-    """All in this process, or its share, or in others that it starts."""
-    from of3.runtime.runs import video_job, video_shares  # numpy, OpenCV, engines: not needed for the help
+    """All in this process, or its share, or by others."""
+    from of3.runtime.runs import video_shares  # numpy, OpenCV, engines: not needed for the help
 
-    if options.run.executor and options.run.shard is None:
-        video_shares.in_processes(options, _share)
+    if options.run.shard is not None:
+        video_shares.a_share(options)
+    elif options.run.executor:
+        video_shares.on_workers(options)
     else:
-        video_job.in_this_process(options)
-
-
-def _share(options: VideoOptions, cores: int) -> None:
-    """What a process does that was started for a share."""
-    from of3.runtime.runs.video_job import in_this_process
-
-    sys.exit(status_of(lambda: in_this_process(options, cores), GOES_ON))
+        video_shares.in_this_process(options)

@@ -5,9 +5,10 @@ pitch > 0 up, at 0 0 into the camera.  A mirrored picture has the yaw with the o
 direction.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from of3.runtime.vision.gaze import gaze_vector
 
 SIDES = ("pitch", "yaw")
 
@@ -30,6 +31,4 @@ class GazeNames:
 
     def direction(self, gaze_rad: Mapping[str, float]) -> tuple[float, float, float]:
         """A record's gaze -> a vector of length 1: x to the picture's right, y down, z away from the camera."""
-        yaw, pitch = gaze_rad[self.sideways], gaze_rad[self.upwards]
-        level = math.cos(pitch)
-        return -math.sin(yaw) * level, -math.sin(pitch), -math.cos(yaw) * level
+        return gaze_vector(gaze_rad[self.sideways], gaze_rad[self.upwards])

@@ -3,25 +3,10 @@
 Head pose and eyes follow from a face's landmarks: they are no records, but made when a row is.
 """
 
+from of3.runtime.logs.columns import EMOTIONS, FACE, SUCCESS, UNITS, Value, face_columns
 from of3.runtime.types import Floats, Record
 from of3.runtime.vision.derived import Derived
 from of3.runtime.vision.pose import Camera, HeadPose
-
-EMOTIONS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt")
-UNITS = (1, 2, 4, 6, 9, 12, 25, 26)
-# fmt: off
-FACE_COLUMNS = (
-    "face_id", "confidence", "success", "box_x", "box_y", "box_w", "box_h", "gaze_yaw", "gaze_pitch",
-    "pose_Tx", "pose_Ty", "pose_Tz", "pose_Rx", "pose_Ry", "pose_Rz", "pose_error_px", "emotion",
-    *(f"emotion_{label}" for label in EMOTIONS), *(f"AU{unit:02d}" for unit in UNITS),
-    "eye_open_left", "eye_open_right", "blink",
-)
-# fmt: on
-
-
-def face_columns(points: int) -> tuple[str, ...]:
-    """points: landmarks of a face, 0 where they do not run."""
-    return (*FACE_COLUMNS, *(f"{axis}_{number}" for axis in "xy" for number in range(points)))
 
 
 def camera_of(record: Record) -> Camera | None:
@@ -29,54 +14,47 @@ def camera_of(record: Record) -> Camera | None:
     return None if record.size_px is None else Camera.of(*record.size_px)
 
 
-def face_cells(
+def face_row(
     record: Record, found: Derived, face_id: int, points: int, blink: bool | None = None
-) -> list[str]:
-    """As `face_columns`.  blink: None where nobody could tell, as of a picture alone."""
+) -> list[Value]:
+    """As `columns.face_columns`.  blink: None where nobody could tell, as of a picture alone."""
     return [
-        str(face_id),
-        _cell(record.confidence, 4),
-        "1",
-        *_box_cells(record),
-        *(_cell(record.gaze_rad[name], 4) for name in ("yaw", "pitch")),
-        *_pose_cells(found.pose),
+        face_id,
+        record.confidence,
+        True,
+        *_box(record),
+        *(record.gaze_rad[name] for name in ("yaw", "pitch")),
+        *_pose(found.pose),
         record.emotion,
-        *(_cell(record.probabilities.get(label), 4) for label in EMOTIONS),
-        *(_cell(record.aus.get(unit), 4) for unit in UNITS),
-        *([""] * 2 if found.eyes is None else [_cell(found.eyes.left, 4), _cell(found.eyes.right, 4)]),
-        "" if blink is None else str(int(blink)),
-        *_landmark_cells(record.landmarks, points),
+        *(record.probabilities.get(label) for label in EMOTIONS),
+        *(record.aus.get(unit) for unit in UNITS),
+        *((None, None) if found.eyes is None else (found.eyes.left, found.eyes.right)),
+        blink,
+        *_landmarks(record.landmarks, points),
     ]
 
 
-def no_face_cells(points: int) -> list[str]:
+def no_face_row(points: int) -> list[Value]:
     """Of a picture or frame without a face."""
-    return ["0" if name == "success" else "" for name in face_columns(points)]
+    row: list[Value] = [None] * len(face_columns(points))
+    row[FACE.index(SUCCESS)] = False
+    return row
 
 
-def _box_cells(record: Record) -> list[str]:
+def _box(record: Record) -> tuple[float | None, ...]:
     if record.box is None:
-        return [""] * 4
+        return (None,) * 4
     x1, y1, x2, y2 = record.box
-    return [_cell(length, 2) for length in (x1, y1, x2 - x1, y2 - y1)]
+    return x1, y1, x2 - x1, y2 - y1
 
 
-def _pose_cells(pose: HeadPose | None) -> list[str]:
+def _pose(pose: HeadPose | None) -> tuple[float | None, ...]:
     if pose is None:
-        return [""] * 7
-    lengths, angles = pose.translation_mm, pose.rotation_rad
-    return [
-        *(_cell(each, 2) for each in lengths),
-        *(_cell(each, 4) for each in angles),
-        _cell(pose.error_px, 2),
-    ]
+        return (None,) * 7
+    return *pose.translation_mm, *pose.rotation_rad, pose.error_px
 
 
-def _landmark_cells(landmarks: Floats | None, points: int) -> list[str]:
+def _landmarks(landmarks: Floats | None, points: int) -> list[float | None]:
     if landmarks is None or len(landmarks) != points:
-        return [""] * (2 * points)
-    return [_cell(place, 2) for axis in landmarks.T.tolist() for place in axis]
-
-
-def _cell(value: float | None, decimals: int) -> str:
-    return "" if value is None else f"{value:.{decimals}f}"
+        return [None] * (2 * points)
+    return [*landmarks.T.ravel().tolist()]

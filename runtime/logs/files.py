@@ -47,6 +47,22 @@ def synced(path: Path) -> Iterator[BufferedWriter]:
         fsync(file.fileno(), path)
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[BufferedWriter]:
+    """A file's next version, which is in its place, on the disk, once the context ends without an error.
+
+    Raises as `replace_text` does.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    is_there(path)
+    with ExitStack() as undone:
+        undone.callback(temporary.unlink, missing_ok=True)
+        with synced(temporary) as file:
+            yield file
+        temporary.replace(path)
+        undone.pop_all()
+
+
 def sync(path: Path) -> None:
     """Let a file, or a folder's list of files (which some systems keep themselves), reach the disk."""
     is_folder = path.is_dir()

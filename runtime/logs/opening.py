@@ -105,6 +105,12 @@ def make_folder(path: Path) -> None:
         is_folder(path)
 
 
+def make_folders(top: Path, place: Path) -> None:
+    """Let the folders be there that a place below one that is there lies in.  Raises as `make_folder` does."""
+    for below in reversed(place.relative_to(top).parents[:-1]):
+        make_folder(top / below)
+
+
 def _is(path: Path, kind: Callable[[int], bool], want: str) -> bool:
     """Whether anything is there.  Raises RunError: it is of another kind than `want`."""
     try:

@@ -17,7 +17,7 @@ from of3.runtime.logs.rows import (
     FILES,
     ROWS,
     Layout,
-    face_rows,
+    faces_text,
     failure_row,
     measures_row,
     text_of,
@@ -36,8 +36,7 @@ class Changed(Exception):
 def stored_text(layout: Layout, run: Run, rows: Sequence[Values]) -> bytes:
     """The rows of a table that rows of the store have, as `coding.ROW_READ`, checked."""
     if layout.file == FACES_FILE:
-        found = coding.faces(rows, run.names)
-        return layout.text([row for path, faces in found for row in face_rows(path, faces, run.rows.points)])
+        return faces_text(layout, coding.faces(rows, run.names), run.rows.points)
     if layout is not ROWS or run.rows.eyes:
         told = [row for row in rows if layout is not ERRORS or coding.is_told(row)]
         return text_of(layout, run.rows, [result for _, result in coding.results(told, run.names)])

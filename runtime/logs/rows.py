@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from of3.runtime.logs.face_rows import camera_of, face_cells, face_columns, no_face_cells
+from of3.runtime.logs import columns
+from of3.runtime.logs.columns import PLACE, Column, Value, face_columns, names_of, texts
+from of3.runtime.logs.face_rows import camera_of, face_row, no_face_row
 from of3.runtime.remarks import TILTED, roll_deg
 from of3.runtime.settings import Faces
 from of3.runtime.types import Analysis, Failure, Floats, PictureError, Record
@@ -43,25 +45,11 @@ class Layout:
         return out.getvalue()
 
 
-# fmt: off
-CSV_COLUMNS = [
-    "path", "file", "pose_yaw", "pose_pitch", "eyes", "mouth", "smile", "teeth", "emotion", "emotion_conf",
-    "au12", "au25", "au26", "au45", "confidence", "success",
-]
-FULL_COLUMNS = [
-    "path", "file", "pose_yaw", "pose_pitch", "emotion_topk",
-    "au1", "au2", "au4", "au6", "au9", "au12", "au25", "au26",
-]
-BOX_COLUMNS = [
-    "path", "faces", "face", "x", "y", "w", "h", "confidence",
-    "left_eye_x", "left_eye_y", "right_eye_x", "right_eye_y", "nose_x", "nose_y",
-    "left_mouth_x", "left_mouth_y", "right_mouth_x", "right_mouth_y",
-]
-# fmt: on
-ROWS = Layout("openface3.csv", tuple(CSV_COLUMNS), ",")
-ERRORS = Layout("errors.tsv", ("path", "stage", "reason"), "\t")
-FULL = Layout("openface3_full.csv", tuple(FULL_COLUMNS), ",")
-BOXES = Layout("openface3_boxes.csv", tuple(BOX_COLUMNS), ",")
+CSV_COLUMNS, FULL_COLUMNS = names_of(columns.BEST), names_of(columns.FULL)
+ROWS = Layout("openface3.csv", CSV_COLUMNS, ",")
+ERRORS = Layout("errors.tsv", names_of(columns.TOLD), "\t")
+FULL = Layout("openface3_full.csv", FULL_COLUMNS, ",")
+BOXES = Layout("openface3_boxes.csv", names_of(columns.BOX), ",")
 FACES_FILE = "openface3_faces.csv"
 FILES = (ROWS.file, ERRORS.file, FULL.file, BOXES.file, FACES_FILE)
 OWN_FILES = (".tsv", ".landmarks.json", ".landmarks.pts")  # after a picture's stem
@@ -85,7 +73,7 @@ class RowOptions:
 
     @property
     def layouts(self) -> list[Layout]:
-        faces = Layout(FACES_FILE, ("path", "file", *face_columns(self.points)), ",")
+        faces = Layout(FACES_FILE, names_of(faces_columns(self.points)), ",")
         return [ROWS, ERRORS] + [FULL, BOXES] * self.extra_csv + [faces] * (self.faces != "best")
 
     def layout(self, file: str) -> Layout | None:
@@ -108,18 +96,29 @@ def text_of(layout: Layout, options: RowOptions, results: Iterable[Result]) -> b
     """The rows that some pictures have in a table."""
     if layout.file == FACES_FILE:
         faces = ((taken(result).source, faces_of(result)) for result in results)
-        return layout.text([row for path, found in faces for row in face_rows(path, found, options.points)])
+        return faces_text(layout, faces, options.points)
     return layout.text([row for result in results for row in rows_of(layout, taken(result), options)])
 
 
-def face_rows(path: str, faces: Sequence[Record], points: int) -> Iterator[list[str]]:
-    """Of a picture: a row a face, or one that says that there is none."""
+def faces_columns(points: int) -> tuple[Column, ...]:
+    """Of the table of every face."""
+    return (*PLACE, *face_columns(points))
+
+
+def faces_text(layout: Layout, found: Iterable[tuple[str, Sequence[Record]]], points: int) -> bytes:
+    """The rows of pictures' faces.  found: the path of each, and its faces."""
+    rows = (row for path, faces in found for row in face_rows(path, faces, points))
+    return layout.text(list(texts(faces_columns(points), rows)))
+
+
+def face_rows(path: str, faces: Sequence[Record], points: int) -> Iterator[list[Value]]:
+    """Of a picture, as `faces_columns`: a row a face, or one that says that there is none."""
     file = path.rpartition(os.sep)[2]
     for record in faces:
         found = derived(record.landmarks, camera_of(record))
-        yield [path, file, *face_cells(record, found, record.face, points)]
+        yield [path, file, *face_row(record, found, record.face, points)]
     if not faces:
-        yield [path, file, *no_face_cells(points)]
+        yield [path, file, *no_face_row(points)]
 
 
 def rows_of(layout: Layout, result: Record | Failure, options: RowOptions) -> Iterator[list[str]]:

@@ -20,22 +20,29 @@ from of3.runtime.logs.folder import COMMIT_EVERY_S, MOST_AT_ONCE, check_identity
 from of3.runtime.logs.frames import VideoItem, frame_values, frames_of
 from of3.runtime.logs.known import Known
 from of3.runtime.logs.made import Run, Session
-from of3.runtime.logs.opening import is_there, make_folder, open_file, read_text, reading, refuse_shared, remove
+from of3.runtime.logs.opening import (
+    is_there,
+    make_folders,
+    open_file,
+    read_text,
+    reading,
+    refuse_shared,
+    remove,
+)
 from of3.runtime.logs.rows import Layout
 from of3.runtime.logs.store import Store, make_store, open_store
 from of3.runtime.logs.tables import Table
 from of3.runtime.types import RunError, SeenFrame
 
 FOLDER = "video"
-RECORDS, TABLE, FACTS = ".sqlite", ".csv", ".json"  # after a video's stem
+RECORDS, TABLE, PARQUET, FACTS = ".sqlite", ".csv", ".parquet", ".json"  # after a video's stem
 FINISHED = "finished"  # of what a session did
 
 
 def place_of(folder: Path, stem: str) -> Path:
     """Where a video's files stand, without what comes after the stem.  folder: `<logs>/openface3`, there."""
     place = folder / FOLDER / stem
-    for parent in reversed(place.relative_to(folder).parents[:-1]):
-        make_folder(folder / parent)
+    make_folders(folder, place)
     return place
 
 
@@ -69,7 +76,7 @@ def named(place: Path, suffix: str) -> Path:
 
 
 class VideoLogs:
-    """Use as a context manager.  `restore` comes first."""
+    """Use as a context manager.  `restore` comes first, where a table is wanted."""
 
     def __init__(
         self, place: Path, video: VideoItem, run: Run, layout: Layout, is_anew: bool, lock: Known | None
@@ -81,11 +88,13 @@ class VideoLogs:
         """
         self._path, self._video, self._lock = named(place, TABLE), video, lock
         self._layout = layout
-        records = named(place, RECORDS)
-        for path in (self._path, records):
+        self._tables: list[Table] = []  # none, or the one
+        records, made = named(place, RECORDS), (self._path, named(place, PARQUET))
+        for path in (*made, records):
             refuse_shared(path)
         if is_anew or not is_there(records):
-            remove(self._path)  # before the records: rows without any are nobody's
+            for path in made:
+                remove(path)  # before the records: rows without any are nobody's
             make_store(records, run)
         with ExitStack() as opened:
             self._store: Store = opened.enter_context(open_store(records))
@@ -101,6 +110,11 @@ class VideoLogs:
         """Whether an earlier process came to the video's end."""
         return any(session.made.get(FINISHED) for session in self._store.sessions())
 
+    @property
+    def store(self) -> Store:
+        """The records: all frames that have been added and committed."""
+        return self._store
+
     def frames(self) -> Iterator[SeenFrame]:
         """Those that have been added, in order."""
         return frames_of(self._store, self._run)
@@ -112,10 +126,11 @@ class VideoLogs:
         """
         missing = self._cut(chain([self._layout.text([self._layout.columns])], texts))
         is_new = not is_there(self._path)
-        self._table = Table(self._path.parent, self._layout)  # which writes the first line of a new one
-        self._opened.callback(self._table.close)
+        table = Table(self._path.parent, self._layout)  # which writes the first line of a new one
+        self._tables = [table]
+        self._opened.callback(table.close)
         for text in islice(missing, int(is_new), None):
-            self._table.append(text)
+            table.append(text)
 
     def _cut(self, texts: Iterator[bytes]) -> Iterator[bytes]:
         """Cut off what a kill or a power cut left half; what is to be added behind the rest."""
@@ -153,12 +168,13 @@ class VideoLogs:
             return
         self._check_in_place()
         pictures, faces, texts = zip(*self._pending, strict=True)
-        self._table.sync()  # so that a power cut costs the rows of one transaction at most
+        self._sync()  # so that a power cut costs the rows of one transaction at most
         with self._store.transaction():
             self._store.add(self._run, pictures, faces)
         self._pending.clear()
         self._committed_s = time.monotonic()
-        self._table.append(b"".join(texts))
+        for table in self._tables:
+            table.append(b"".join(texts))
 
     def note_session(self, session: Session) -> None:
         """What this process does here, as far as it is known."""
@@ -168,11 +184,15 @@ class VideoLogs:
     def finish(self) -> None:
         """Let everything reach the disk.  Raises OSError."""
         self.commit()
-        self._table.sync()
+        self._sync()
+
+    def _sync(self) -> None:
+        for table in self._tables:
+            table.sync()
 
     def _check_in_place(self) -> None:
         """Raise OSError when others changed a file under us, or let a run in by taking the lock away."""
-        for each in (self._lock, self._store, self._table):
+        for each in (self._lock, self._store, *self._tables):
             if each is not None:
                 each.check_in_place()
 

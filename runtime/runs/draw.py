@@ -10,7 +10,6 @@ from of3.engines.host import cores
 from of3.engines.workers import Workers
 from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.files import replace_text
-from of3.runtime.logs.folder import FOLDER
 from of3.runtime.logs.opening import is_folder, is_there, remove
 from of3.runtime.logs.pictures import KnownPicture, pictures_of
 from of3.runtime.logs.rows import ERRORS
@@ -20,7 +19,7 @@ from of3.runtime.runs.drawn import drawing_of
 from of3.runtime.runs.picture_overlay import FOLDER as OVERLAY
 from of3.runtime.runs.picture_overlay import PictureOverlay
 from of3.runtime.runs.progress import progress_bar
-from of3.runtime.runs.records import held
+from of3.runtime.runs.reading import folder_of, held
 from of3.runtime.settings import Faces
 from of3.runtime.stream import ordered_map
 from of3.runtime.types import Failure, PictureError, RunError
@@ -78,9 +77,9 @@ def draw(options: DrawOptions) -> None:
 
 def _folder(logs: Path) -> Path:
     """Where the records are: in a log root, or its `openface3`."""
-    for folder in (logs, logs / FOLDER):
-        if is_folder(folder) and (is_there(folder / FILE) or any(logged_videos(folder))):
-            return folder
+    folder = folder_of(logs)
+    if is_folder(folder) and (is_there(folder / FILE) or any(logged_videos(folder))):
+        return folder
     raise RunError(
         f"{logs}: got no {FILE} and no videos' records, want a log root of a run: see of3 draw --help"
     )

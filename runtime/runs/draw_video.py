@@ -13,14 +13,14 @@ from of3.runtime.logs.store import Store, open_store
 from of3.runtime.logs.video import FACTS, RECORDS, named
 from of3.runtime.logs.video import FOLDER as VIDEOS
 from of3.runtime.runs.drawn import Drawing, drawing_of
-from of3.runtime.runs.following import following_of
 from of3.runtime.runs.progress import progress_bar
 from of3.runtime.runs.video_overlay import SUFFIX, VideoOverlay
-from of3.runtime.runs.watch import WatchedFrame, watched
 from of3.runtime.settings import Faces
 from of3.runtime.sources.frames import Frame
 from of3.runtime.sources.video import Video
+from of3.runtime.tables.video_rows import following_of
 from of3.runtime.tracks.follower import Follower
+from of3.runtime.tracks.watched import WatchedFrame, watched
 from of3.runtime.types import PictureError
 
 
@@ -51,7 +51,8 @@ def draw_video(folder: Path, stem: str, out: Path, faces: Faces, how: str = "mod
 
 def _draw(store: Store, item: VideoItem, video: Video, drawing: Drawing, place: Path, threads: int) -> int:
     number = store.last_run
-    following = following_of(store.run(number), video.info)
+    size_px = video.info.width, video.info.height
+    following = following_of(store.run(number).identity["video"], size_px)
     follower = Follower(following)
     known = (watched(frame, follower) for frame in frames_of(store, number))
     with (

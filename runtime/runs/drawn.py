@@ -12,8 +12,8 @@ from of3.runtime.drawing.paint import paint
 from of3.runtime.logs.made import Run, Session
 from of3.runtime.logs.pictures import KnownPicture
 from of3.runtime.runs.flags import most_of
-from of3.runtime.runs.watch import WatchedFrame
 from of3.runtime.settings import MAX_PIXELS, Faces
+from of3.runtime.tracks.watched import WatchedFrame
 from of3.runtime.types import PictureError, Pixels, Record
 from of3.runtime.vision.derived import derived
 from of3.runtime.vision.pose import Camera

@@ -73,7 +73,8 @@ def _analyse(
         logs.finish()
     elapsed_s = time.monotonic() - start_s
     info.write(folder, counts, listing.skipped)
-    tell(after(counts, listing.skipped, elapsed_s, folder, session.options.skip_detect))
+    options = session.options
+    tell(after(counts, listing.skipped, elapsed_s, folder, options.skip_detect, options.faces))
     interruption.check(GOES_ON)
     info.write(folder, counts, listing.skipped, elapsed_s)
 

@@ -16,6 +16,7 @@ from of3.runtime.options import Options
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.remarks import IMPLAUSIBLE, LARGE, LARGE_PX, TILTED
 from of3.runtime.runs.flags import precision_of
+from of3.runtime.settings import Faces
 
 log = logging.getLogger(__name__)
 
@@ -93,12 +94,14 @@ def _on_flags(bundle: Bundle, options: Options) -> Iterator[Message]:
         yield logging.WARNING, "no landmarks: the bundle was made without Landmark_98.pkl or Landmark_68.pkl"
 
 
-def after(counts: Counts, skipped: int, elapsed_s: float, folder: Path, is_cropped: bool) -> Iterator[Message]:
+def after(
+    counts: Counts, skipped: int, elapsed_s: float, folder: Path, is_cropped: bool, faces: Faces
+) -> Iterator[Message]:
     """How it went, what is doubtful, and where the logs are.  is_cropped: no face was looked for."""
     yield logging.INFO, summary(counts, skipped, elapsed_s)
     if counts.total and not counts.done:
         yield logging.WARNING, f"no picture succeeded; the first: {counts.first_failed}"
-    yield from _doubts(counts, is_cropped)
+    yield from _doubts(counts, is_cropped, faces)
     told = counts.failed.total() + counts.damaged + counts.remarked[TILTED]
     yield logging.INFO, f"logs: {folder}" + (", what failed and why in errors.tsv" if told else "")
 
@@ -117,13 +120,23 @@ def summary(counts: Counts, skipped: int, elapsed_s: float) -> str:
     return line + rate
 
 
-def _doubts(counts: Counts, is_cropped: bool) -> Iterator[Message]:
+def _rule(is_cropped: bool, faces: Faces) -> str:
+    """Of pictures with several faces: which have their rows where."""
+    if is_cropped:
+        return "the whole picture is taken for one"
+    best = "openface3.csv has the best-scoring one"
+    if faces == "best":
+        return f"{best} (--faces all: every one)"
+    return f"{best}, openface3_faces.csv {'every one' if faces == 'all' else f'the {faces} best'}"
+
+
+def _doubts(counts: Counts, is_cropped: bool, faces: Faces) -> Iterator[Message]:
     large, tilted, implausible = (counts.remarked[word] for word in (LARGE, TILTED, IMPLAUSIBLE))
     if counts.several_faces:
-        rule = "openface3.csv has the best-scoring one (--faces all: every one)"
-        if is_cropped:
-            rule = "the whole picture is taken for one"
-        yield logging.INFO, f"{_pictures(counts.several_faces)} of more than one face: {rule}"
+        yield (
+            logging.INFO,
+            f"{_pictures(counts.several_faces)} of more than one face: {_rule(is_cropped, faces)}",
+        )
     if large:
         yield (
             logging.WARNING,

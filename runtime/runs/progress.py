@@ -15,6 +15,12 @@ LINE_EVERY_S = 30.0  # where stderr is no terminal
 log = logging.getLogger(__name__)
 
 
+class Bar(tqdm):  # type: ignore[misc]  # its wheel carries no types
+    """Without the thread that looks after stalled bars: where there are no more threads it is in the way."""
+
+    monitor_interval = 0
+
+
 @contextmanager
 def progress_bar(total: int | None, unit: str = "img") -> Iterator[Callable[..., None]]:
     """What it gives is told what became of the pictures so far, and how many had been dealt with before.
@@ -23,7 +29,7 @@ def progress_bar(total: int | None, unit: str = "img") -> Iterator[Callable[...,
     """
     start = last_s = time.monotonic()
     is_terminal = sys.stderr.isatty()
-    with tqdm(total=total, unit=unit, smoothing=0, disable=not is_terminal, file=sys.stderr) as bar:
+    with Bar(total=total, unit=unit, smoothing=0, disable=not is_terminal, file=sys.stderr) as bar:
 
         def tell(counts: Counts, before: int = 0) -> None:
             nonlocal last_s
@@ -34,7 +40,7 @@ def progress_bar(total: int | None, unit: str = "img") -> Iterator[Callable[...,
             now_s = time.monotonic()
             if not is_terminal and now_s - last_s >= LINE_EVERY_S:
                 last_s = now_s
-                meter = tqdm.format_meter(pictures, total, now_s - start, unit=unit, initial=before)
+                meter = Bar.format_meter(pictures, total, now_s - start, unit=unit, initial=before)
                 log.info("%s, %d failed", meter, failed)
 
         yield tell

@@ -1,7 +1,7 @@
 """The records of a log folder, for Python: frozen records one by one, or columns."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -9,25 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from of3.runtime.logs.folder import FOLDER
-from of3.runtime.logs.opening import is_there
-from of3.runtime.logs.store import BATCH, FILE, open_store
-from of3.runtime.runs.lock import locked
+from of3.runtime.logs.store import BATCH, open_store
+from of3.runtime.runs.reading import folder_of, held
 from of3.runtime.runs.render import records_of
 from of3.runtime.stream import batches
 from of3.runtime.types import Failure, Record
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[str]:
-    """No run can begin on the folder meanwhile; gives how its stores are to be opened.  Raises RunError."""
-    with ExitStack() as opened:
-        try:
-            opened.enter_context(locked(folder))
-            how = "mode=rw"
-        except OSError:  # not to be written to: nothing can be under way there
-            how = "mode=ro&immutable=1"
-        yield how
 
 
 class Records:
@@ -38,10 +24,11 @@ class Records:
 
     def __init__(self, path: str | Path):
         """path: a log root, or its `openface3`.  Raises RunError: no records, damaged; a run writes there."""
-        folder = Path(path) if is_there(Path(path) / FILE) else Path(path) / FOLDER
+        folder = folder_of(path)
         place = records_of(folder)
         with ExitStack() as opened:
-            self._store = opened.enter_context(open_store(place, opened.enter_context(held(folder))))
+            how = opened.enter_context(held(folder))
+            self._store = opened.enter_context(open_store(place, how))
             self._opened = opened.pop_all()
 
     def __len__(self) -> int:

@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,19 @@ log = logging.getLogger(__name__)
 class Session:
     """Use as a context manager, from one thread."""
 
-    def __init__(self, options: Options, cores: int = 0):
-        """cores: that it may keep busy, 0 for all.  Raises RunError."""
+    def __init__(self, options: Options, cores: int = 0, at_once: int = 0):
+        """cores: that it may keep busy, 0 for all.  at_once: runs of a network side by side, 0 for one a core.
+
+        Raises RunError.
+        """
         self.options, self._root = options, Root(options.aligned)
         self._before: dict[str, Counter[str]] = {}
         bundle = bundle_of(options)
         try:
             with saying_how_to_export(options):
-                self.pipeline = Pipeline(bundle, settings_of(options, bundle, cores or host.cores()))
+                settings = settings_of(options, bundle, cores or host.cores())
+                at_once = at_once or settings.parallel_runs
+                self.pipeline = Pipeline(bundle, replace(settings, parallel_runs=at_once))
         except EngineUnavailable as error:
             raise RunError(str(error)) from error
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from of3.runtime.logs.files import replace_text
-from of3.runtime.runs.watch import WatchedFrame
 from of3.runtime.sources.frames import Frame
 from of3.runtime.sources.video import Video
+from of3.runtime.tracks.watched import WatchedFrame
 from of3.runtime.types import Failure
 from of3.runtime.vision.detect import NO_FACE
 
@@ -44,6 +44,22 @@ class Tally:
         if failure is not None and failure.reason != NO_FACE:
             self.failures[failure.stage, failure.reason] += 1
             self.first_s.setdefault((failure.stage, failure.reason), moment.time_s)
+
+    def to_document(self) -> dict[str, Any]:
+        return {
+            "frames_analysed": self.frames,
+            "faces": self.rows,
+            "faces_tracked": self.tracked,
+            "frames_without_a_face": self.without_face,
+            "cuts_s": self.cuts_s,
+        }
+
+    def errors(self, path: str) -> Iterator[Failure]:
+        """Why frames have no numbers, for errors.tsv."""
+        for (stage, reason), count in self.failures.items():
+            first_s = self.first_s[stage, reason]
+            said = f"{count} frame{'s' * (count > 1)}, first at {first_s:.3f} s: {reason}"
+            yield Failure(path, stage, said)
 
 
 @dataclass(slots=True)
@@ -87,11 +103,7 @@ class Facts:
             "claimed": {"frames": info.claimed_frames, "duration_s": info.claimed_s},
             "frames_decoded": decoded.frames,
             "duration_s": round(decoded.end_s + 1 / info.rate, 6) if decoded.frames else 0.0,
-            "frames_analysed": tally.frames,
-            "faces": tally.rows,
-            "faces_tracked": tally.tracked,
-            "frames_without_a_face": tally.without_face,
-            "cuts_s": tally.cuts_s,
+            **tally.to_document(),
             "notes": [asdict(note) for note in notes],
             "elapsed_s": None if elapsed_s is None else round(elapsed_s, 3),
             "times_real_time": round(watched_s / elapsed_s, 3) if elapsed_s else None,
@@ -106,10 +118,7 @@ class Facts:
         """What errors.tsv tells of it."""
         for note in self.video.notes:
             yield Failure(self.path, "read", f"{note.start_s:.3f} s to {note.end_s:.3f} s: {note.reason}")
-        for (stage, reason), count in self.tally.failures.items():
-            first_s = self.tally.first_s[stage, reason]
-            said = f"{count} frame{'s' * (count > 1)}, first at {first_s:.3f} s: {reason}"
-            yield Failure(self.path, stage, said)
+        yield from self.tally.errors(self.path)
 
     def summary(self, elapsed_s: float, watched_s: float) -> str:
         """A video in one line of a terminal."""

@@ -1,4 +1,4 @@
-"""A run of this process over videos, one after the other, each straight into its own files.
+"""What is done to one video: its rows, straight into its own files.
 
 The unit of work is a whole video: a part of one would need what the tracker, the blinks and the filter know of
 the part before, and a decoder comes to a part only through what lies before it.
@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from of3.runtime.logs.columns import names_of
 from of3.runtime.logs.errors import Errors
 from of3.runtime.logs.folder import FOLDER
 from of3.runtime.logs.frames import VideoItem
@@ -27,6 +28,7 @@ from of3.runtime.logs.rows import Layout
 from of3.runtime.logs.video import (
     FACTS,
     FINISHED,
+    PARQUET,
     TABLE,
     VideoLogs,
     is_begun,
@@ -40,53 +42,34 @@ from of3.runtime.logs.writer import write_au_info
 from of3.runtime.runs.draw_video import draw_video, place_below
 from of3.runtime.runs.flags import identity_of, to_json
 from of3.runtime.runs.interruption import Interruption
-from of3.runtime.runs.job import GOES_ON
-from of3.runtime.runs.lock import locked
-from of3.runtime.runs.messages import tell
+from of3.runtime.runs.messages import Message
 from of3.runtime.runs.picture_overlay import FOLDER as OVERLAY
 from of3.runtime.runs.runinfo import made_with
 from of3.runtime.runs.session import Session, or_run_broken
 from of3.runtime.runs.video_facts import Facts
 from of3.runtime.runs.video_overlay import VideoOverlay
 from of3.runtime.runs.video_pass import Pass
-from of3.runtime.runs.videos import VideoFile, top_of, videos
+from of3.runtime.runs.videos import VideoFile, videos
 from of3.runtime.sources import container
 from of3.runtime.sources.container import VideoError
 from of3.runtime.sources.video import Video
+from of3.runtime.tables.libraries import library
+from of3.runtime.tables.parquet import write_parquet
+from of3.runtime.tables.video_rows import stored_rows, video_columns
 from of3.runtime.types import Failure, PictureError, RunError
 from of3.runtime.video_options import OWN, SHARED, VideoOptions
 
 log = logging.getLogger(__name__)
 
 
-def in_this_process(options: VideoOptions, cores: int = 0) -> None:
-    """Every video has its rows afterwards, or its line in errors.tsv; of a share its videos.
-
-    cores: that may be kept busy, 0 for all.
-    Raises RunError (exit 2); RunBroken (no engine is left), OSError (the logs cannot be written), Interrupted.
-    """
-    folder, files = asked_for(options)
-    held = folder
-    if options.run.shard is not None:  # shares write beside each other, none twice at a time
-        part, of = options.run.shard
-        files, held = files[part::of], folder / VIDEOS / f"share_{part}_of_{of}"
-    with locked(held) as lock, Interruption() as interruption:
-        check_not_begun(options, folder, files)
-        run = replace(options.run, aligned=top_of(options.inputs))
-        with Session(run, cores) as session, Errors(folder) as errors:
-            tell(session.messages())
-            job = _job(options, folder, session, errors, interruption, lock, cores)
-            for file in files:
-                job.analyse(file)
-                interruption.check(GOES_ON)
-
-
 def asked_for(options: VideoOptions) -> tuple[Path, list[VideoFile]]:
     """`<logs>/openface3`, and the videos.
 
-    Raises RunError: no PyAV, no videos, or something else is in the way.
+    Raises RunError: no PyAV, no pyarrow where one is wanted, no videos, or something else is in the way.
     """
     container.version()  # before a network is opened
+    if options.format != "csv":
+        library("pyarrow.parquet")
     folder = options.run.logs / FOLDER
     is_folder(folder)
     return folder, videos(options.inputs, stems_there(folder), options.run.follow_links)
@@ -102,15 +85,16 @@ def check_not_begun(options: VideoOptions, folder: Path, files: Sequence[VideoFi
         )
 
 
-def _job(
+def job_of(
     options: VideoOptions,
     folder: Path,
     session: Session,
     errors: Errors,
     interruption: Interruption,
     lock: Known | None,
-    cores: int,
+    cores: int = 0,
 ) -> "Job":
+    """folder: `<logs>/openface3`, there.  lock: by which it is held.  cores: as of a Job."""
     run = session.run_of(session.calibration(folder / "au_info.json"))
     flags = {name: to_json(options.run)[name] for name in SHARED}
     given = {name: getattr(options, name) for name in OWN}
@@ -119,7 +103,7 @@ def _job(
         **identity_of(flags, session.pipeline.bundle.digest),
         "au": run.identity["au"],
         "av": container.version(),
-        "video": own,
+        "video": {name: value for name, value in own.items() if OWN[name].matters},
     }
     of_share = options.run.shard and folder / f".au_info.{options.run.shard[0]}.tmp"
     write_au_info(folder, run.au_info, of_share)
@@ -141,28 +125,21 @@ class Job:
     flags: Mapping[str, Any]
     cores: int  # that may be kept busy, 0 for all
 
-    def analyse(self, file: VideoFile) -> None:
-        """Write a video's rows, or why there are none."""
+    def analyse(self, file: VideoFile) -> Message:
+        """Write a video's rows, or why there are none; what is to be said of it.
+
+        Raises RunError: its logs are another run's, or damaged; RunBroken: no engine is left; OSError.
+        """
         try:
             with Video(file.path, self.options.run.max_pixels) as video:
-                self._analyse(file, video)
+                said = self._analyse(file, video)
         except VideoError as error:
             self.session.check_input()
-            log.warning("%s: %s", file.path, error)
             self.errors.tell([Failure(file.path, "read", str(error))])
-
-    def _analyse(self, file: VideoFile, video: Video) -> None:
-        place = place_of(self.folder, file.stem)
-        item = VideoItem(os.path.abspath(file.path), stamp_of(file.path))
-        gone_through = Pass(self.options, self.run, video)
-        layout = Layout(named(place, TABLE).name, gone_through.columns, ",")
-        with VideoLogs(place, item, self.run, layout, self._is_anew(place, item), self.lock) as logs:
-            if logs.is_finished:
-                log.info("%s: done before", file.path)
-            else:
-                self._go_on(place, file, gone_through, logs)
+            return logging.WARNING, f"{file.path}: {error}"
         if self.options.run.overlay and not self.interruption.came:
             self._draw_unless_drawn(file)
+        return logging.INFO, said
 
     def _draw_unless_drawn(self, file: VideoFile) -> None:
         """From the logs: of a video that was gone on with, what had been drawn of it is lost."""
@@ -172,6 +149,17 @@ class Job:
                 draw_video(self.folder, file.stem, out, "all", threads=self.cores)
             except PictureError as error:
                 log.warning("%s: not drawn: %s", file.path, error)
+
+    def _analyse(self, file: VideoFile, video: Video) -> str:
+        place = place_of(self.folder, file.stem)
+        item = VideoItem(os.path.abspath(file.path), stamp_of(file.path))
+        gone_through = Pass(self.options, self.run, video)
+        layout = Layout(named(place, TABLE).name, names_of(gone_through.columns), ",")
+        with VideoLogs(place, item, self.run, layout, self._is_anew(place, item), self.lock) as logs:
+            if logs.is_finished:
+                self._complete(place, gone_through, logs)
+                return f"{file.path}: done before"
+            return self._go_on(place, file, gone_through, logs)
 
     def _is_anew(self, place: Path, item: VideoItem) -> bool:
         if self.options.run.override and not self.options.run.resume:
@@ -192,13 +180,13 @@ class Job:
         video, camera, drawing = gone_through.video, gone_through.camera, self.session.drawing()
         return VideoOverlay(place, file.path, video, camera, drawing, self.cores)
 
-    def _go_on(self, place: Path, file: VideoFile, gone_through: Pass, logs: VideoLogs) -> None:
+    def _go_on(self, place: Path, file: VideoFile, gone_through: Pass, logs: VideoLogs) -> str:
         """From where the logs end."""
         path, start_s, pipeline = file.path, time.time(), self.session.pipeline
         made = partial(made_with, pipeline, pipeline.batches())
         facts = Facts(path, gone_through.video, self.flags, made(), gone_through.tally, gone_through.decoded)
         facts.write(named(place, FACTS))  # first: it says whose the other files are
-        logs.restore(map(gone_through.text, logs.frames()))
+        self._go_over(place, gone_through, logs)
         logs.note_session(Made(made(), start_s, time.time()))
         with or_run_broken(), self._overlay(file, gone_through) as overlay:
             watched_s = gone_through.go_on(logs, pipeline, self.interruption, overlay)
@@ -209,7 +197,34 @@ class Job:
         if self.interruption.came:
             facts.write(named(place, FACTS))
         else:
+            if self._wants(PARQUET):
+                self._write_parquet(place, logs)
             self.errors.tell(list(facts.errors()))  # before it is finished: nobody looks at it again then
             facts.write(named(place, FACTS), elapsed_s, watched_s)
-            log.info("%s", facts.summary(elapsed_s, watched_s))
         logs.note_session(Made({**facts.made, FINISHED: not self.interruption.came}, start_s, time.time()))
+        return facts.summary(elapsed_s, watched_s)
+
+    def _go_over(self, place: Path, gone_through: Pass, logs: VideoLogs) -> None:
+        """The frames that are in the logs; a table that is there is kept up, whether or not it is asked for."""
+        texts = map(gone_through.text, logs.frames())
+        if self._wants(TABLE) or is_there(named(place, TABLE)):
+            logs.restore(texts)
+        else:
+            for _ in texts:
+                pass
+
+    def _complete(self, place: Path, gone_through: Pass, logs: VideoLogs) -> None:
+        """What was not asked for before, of a video that is done."""
+        if self._wants(TABLE) and not is_there(named(place, TABLE)):
+            self._go_over(place, gone_through, logs)
+        if self._wants(PARQUET) and not is_there(named(place, PARQUET)):
+            self._write_parquet(place, logs)
+
+    def _wants(self, suffix: str) -> bool:
+        return self.options.format in ("both", suffix.removeprefix("."))
+
+    def _write_parquet(self, place: Path, logs: VideoLogs) -> None:
+        """Whole, from the records: nothing can be added to one that is closed, and one that is not is none."""
+        points = self.run.rows.points
+        rows = stored_rows(logs.store, points)
+        write_parquet(named(place, PARQUET), video_columns(points), rows, {"identity": self.run.identity})

@@ -11,11 +11,11 @@ from of3.engines.workers import Step, Workers
 from of3.runtime.logs.files import fsync
 from of3.runtime.logs.opening import is_there, new_file, remove
 from of3.runtime.runs.drawn import Drawing, draw_frame
-from of3.runtime.runs.watch import WatchedFrame
 from of3.runtime.sources.film import Film
 from of3.runtime.sources.frames import Frame
 from of3.runtime.sources.sound import Sound
 from of3.runtime.sources.video import Video
+from of3.runtime.tracks.watched import WatchedFrame
 from of3.runtime.types import Pixels
 from of3.runtime.vision.pose import Camera
 

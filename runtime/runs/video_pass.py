@@ -3,23 +3,24 @@
 from collections import deque
 from collections.abc import Iterator
 
+from of3.runtime.logs.columns import texts
 from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.made import Run
 from of3.runtime.logs.rows import Layout
 from of3.runtime.logs.video import VideoLogs
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.runs.flags import most_of
-from of3.runtime.runs.following import following_of
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.progress import progress_bar
 from of3.runtime.runs.video_facts import Decoded, Tally
 from of3.runtime.runs.video_overlay import VideoOverlay
-from of3.runtime.runs.video_rows import columns_of, rows_of
-from of3.runtime.runs.watch import WatchedFrame, Watching, seen, watched
+from of3.runtime.runs.watch import Watching, seen
 from of3.runtime.sources.frames import Frame
 from of3.runtime.sources.video import Video
+from of3.runtime.tables.video_rows import following_of, rows_of, video_columns
 from of3.runtime.tracks.cuts import Thumbnail, thumbnail
 from of3.runtime.tracks.follower import Follower
+from of3.runtime.tracks.watched import WatchedFrame, watched
 from of3.runtime.types import RunError, SeenFrame
 from of3.runtime.video_options import VideoOptions
 from of3.runtime.vision.pose import Camera
@@ -31,12 +32,13 @@ class Pass:
     """First the frames that are in the logs, then the others."""
 
     def __init__(self, options: VideoOptions, run: Run, video: Video):
-        self.video, self.columns = video, columns_of(run.rows.points)
+        self.video, self.columns = video, video_columns(run.rows.points)
         self.tally, self.decoded = Tally(), Decoded()
         self._run = run
         faces = most_of(options.run.faces)
         self._watching = Watching(faces, options.every, options.fps, options.start, options.end)
-        self._following = following_of(run, video.info)
+        size_px = video.info.width, video.info.height
+        self._following = following_of(run.identity["video"], size_px)
         self._follower = Follower(self._following)
 
     def text(self, frame: SeenFrame) -> bytes:
@@ -49,7 +51,7 @@ class Pass:
         return made
 
     def _text(self, frame: WatchedFrame) -> bytes:
-        return PLAIN.text(list(rows_of(frame, self._run.rows.points)))
+        return PLAIN.text(list(texts(self.columns, rows_of(frame, self._run.rows.points))))
 
     @property
     def camera(self) -> Camera | None:

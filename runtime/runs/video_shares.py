@@ -1,63 +1,101 @@
-"""Videos shared out to processes of this machine: every n-th one each."""
+"""Videos done by many: processes of this machine, or of a cluster's; or a share by this one, beside others.
 
-import multiprocessing
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from multiprocessing.context import SpawnProcess
+Each is done whole by one process.
+"""
 
-from of3.engines import host
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.errors import Errors
+from of3.runtime.logs.known import Known
+from of3.runtime.logs.video import FOLDER as VIDEOS
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.job import GOES_ON
-from of3.runtime.runs.lock import locked
+from of3.runtime.runs.lock import Held, locked
+from of3.runtime.runs.progress import progress_bar
+from of3.runtime.runs.shards.run import open_pool
+from of3.runtime.runs.video_dispatch import VideoDispatch
 from of3.runtime.runs.video_job import asked_for, check_not_begun
-from of3.runtime.types import RunBroken
+from of3.runtime.runs.video_session import VideoSession, analyse_all
 from of3.runtime.video_options import VideoOptions
 
-LOOK_EVERY_S = 0.2
+LOOK_EVERY_S = 0.5
+WAIT_FOR_S = 30.0  # for another share to begin, which takes no time
 
-Share = Callable[[VideoOptions, int], None]  # options with a shard, cores it may keep busy; ends the process
+log = logging.getLogger(__name__)
 
 
-def in_processes(options: VideoOptions, share: Share) -> None:
-    """Raises RunError as `in_this_process` does; RunBroken: a process did not do its share; Interrupted."""
+def in_this_process(options: VideoOptions) -> None:
+    """Every video has its rows afterwards, or its line in errors.tsv.
+
+    Raises RunError (exit 2); RunBroken (no engine is left), OSError (the logs cannot be written), Interrupted.
+    """
     folder, files = asked_for(options)
-    count = min(options.run.workers or host.cores(), len(files))
-    cores = max(1, host.cores() // count)
-    context = multiprocessing.get_context("spawn")  # nothing of this process's threads and locks
-    with locked(folder), Interruption() as interruption:
+    with locked(folder) as lock, Interruption() as interruption:
+        check_no_share(folder)
         check_not_begun(options, folder, files)
-        with Errors(folder):  # which is there before all of them want it
-            shares = [_share_of(options, part, count) for part in range(count)]
-            processes = [context.Process(target=_alone, args=(share, each, cores)) for each in shares]
-            for process in processes:
-                process.start()
-            _wait(processes, interruption)
+        with VideoSession(options, interruption, lock=lock) as session:
+            analyse_all(session, files, interruption)
+
+
+def on_workers(options: VideoOptions) -> None:
+    """The same by a pool of workers.  Raises RunBroken too where workers are lost whatever they do."""
+    folder, files = asked_for(options)
+    with locked(folder), Interruption() as interruption, Errors(folder) as errors:
+        check_no_share(folder)
+        check_not_begun(options, folder, files)
+        with open_pool(options.run, interruption) as pool, progress_bar(len(files), "videos") as shown:
+            pool.cap(len(files))
+            counts = Counts()
+            for failure in VideoDispatch(options, pool, files, interruption).run():
+                errors.tell(failure)
+                counts.done += 1
+                shown(counts)
         interruption.check(GOES_ON)
-        failed = [process.exitcode for process in processes if process.exitcode]
-        if failed:
-            undone = f"{len(failed)} of {count} processes did not do their share (exit status {failed[0]})"
-            raise RunBroken(f"{undone}: {GOES_ON}")
 
 
-def _share_of(options: VideoOptions, part: int, of: int) -> VideoOptions:
-    return replace(options, run=replace(options.run, executor="", workers=0, shard=(part, of)))
+def a_share(options: VideoOptions) -> None:
+    """The i-th of n shares: every n-th video.  Others may be at theirs meanwhile, on other machines too."""
+    assert options.run.shard is not None
+    part, of = options.run.shard
+    folder, files = asked_for(options)
+    with _share_locked(folder, part, of) as lock, Interruption() as interruption:
+        mine = files[part::of]
+        check_not_begun(options, folder, mine)
+        with VideoSession(options, interruption, lock=lock) as session:
+            analyse_all(session, mine, interruption)
 
 
-def _alone(share: Share, options: VideoOptions, cores: int) -> None:
-    if os.name == "posix":
-        os.setpgrp()  # a terminal's interrupt comes to who started this, which passes it on, once
-    share(options, cores)
+@contextmanager
+def _share_locked(folder: Path, part: int, of: int) -> Iterator[Known | None]:
+    """Hold a share; the whole folder only for a moment, which who does all of it holds as long as it takes."""
+    with ExitStack() as held:
+        with _patiently_locked(folder), Errors(folder):  # which is there before two of them want it
+            lock = held.enter_context(locked(folder / VIDEOS / f"share_{part}_of_{of}"))
+        yield lock
 
 
-def _wait(processes: Sequence[SpawnProcess], interruption: Interruption) -> None:
-    """Until all have ended; a signal that came is passed on."""
-    is_told = False
-    while any(process.is_alive() for process in processes):
-        for process in processes:
-            process.join(LOOK_EVERY_S)
-        if interruption.came and not is_told:
-            is_told = True
-            for process in processes:
-                process.terminate()
+@contextmanager
+def _patiently_locked(folder: Path) -> Iterator[None]:
+    until_s = time.monotonic() + WAIT_FOR_S
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(locked(folder))
+                break
+            except Held:
+                if time.monotonic() > until_s:
+                    raise
+                time.sleep(LOOK_EVERY_S)
+        yield
+
+
+def check_no_share(folder: Path) -> None:
+    """Raise Held where a share is being done.  folder: held."""
+    for share in sorted((folder / VIDEOS).glob("share_*_of_*")):
+        with locked(share):
+            pass

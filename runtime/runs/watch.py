@@ -13,21 +13,12 @@ from of3.runtime.sources.frames import Frame, selected
 from of3.runtime.sources.video import Video
 from of3.runtime.stream import peek
 from of3.runtime.tracks.cuts import Thumbnail, is_cut, thumbnail
-from of3.runtime.tracks.follower import FollowedFace, Follower, Following
+from of3.runtime.tracks.follower import Follower, Following
+from of3.runtime.tracks.watched import WatchedFrame, watched
 from of3.runtime.types import Analysis, Failure, Moment, Pixels, SeenFrame
 from of3.runtime.vision.pose import Camera
 
 GIVEN = "given"  # word of a time that came with its frame
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WatchedFrame:
-    """A frame, and its faces as the video's: by `face_id`."""
-
-    moment: Moment
-    faces: tuple[FollowedFace, ...]
-    failure: Failure | None  # where there is no face: why
-    is_cut: bool = False  # another scene begins with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +49,12 @@ class _Shot:
         self.thumb, self._make = thumbnail(pixels), None
         return pixels
 
+    def seen(self, found: Analysis | Failure, before: Thumbnail | None) -> SeenFrame:
+        """With what was found in it.  before: of the last frame before it that could be read."""
+        is_new = before is not None and self.thumb is not None and is_cut(self.thumb, before)
+        records = found.faces if isinstance(found, Analysis) else ()
+        return SeenFrame(self.moment, records, None if records else _why(found), is_new)
+
 
 def seen(
     pipeline: Pipeline,
@@ -69,10 +66,8 @@ def seen(
     """Frames -> what was found in each, in order.  before: of the frame before the first."""
     shots = ((shot, shot) for shot in map(_Shot, frames))
     for shot, found in pipeline.run_faces_keyed(shots, faces, au_to_index):
-        is_new = before is not None and shot.thumb is not None and is_cut(shot.thumb, before)
+        yield shot.seen(found, before)
         before = before if shot.thumb is None else shot.thumb
-        records = found.faces if isinstance(found, Analysis) else ()
-        yield SeenFrame(shot.moment, records, None if records else _why(found), is_new)
 
 
 def _why(found: Analysis | Failure) -> Failure:
@@ -83,10 +78,29 @@ def _why(found: Analysis | Failure) -> Failure:
     return next(each for each in failed if isinstance(each, Failure))
 
 
-def watched(frame: SeenFrame, follower: Follower) -> WatchedFrame:
-    """The next frame, with its faces followed."""
-    faces = follower.after(frame.moment.time_s, frame.faces, frame.is_cut)
-    return WatchedFrame(frame.moment, tuple(faces), frame.failure, frame.is_cut)
+class Watcher:
+    """Frames one by one, each done with before the next is taken: least time for one, where `seen` goes
+    through most of them in a second."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        following: Following,
+        faces: int = 0,
+        au_to_index: Mapping[int, int] | None = None,
+    ):
+        """faces: of a frame, the best, 0 for all."""
+        self._pipeline, self._faces, self._aus = pipeline, faces, au_to_index
+        self._follower = Follower(following)
+        self._before: Thumbnail | None = None
+
+    def watched(self, frame: Frame) -> WatchedFrame:
+        """The next frame.  Raises as `Pipeline.run` does."""
+        shot = _Shot(frame)
+        ((_, found),) = self._pipeline.run_faces_keyed([(shot, shot)], self._faces, self._aus)
+        made = shot.seen(found, self._before)
+        self._before = self._before if shot.thumb is None else shot.thumb
+        return watched(made, self._follower)
 
 
 def watch(

@@ -8,6 +8,9 @@ from heapq import heappop, heappush
 from typing import TypeVar
 
 BY_STAMP, BY_SORTED_STAMP, BY_RATE = "pts", "sorted", "rate"  # words of the column time_source
+BY_ARRIVAL = "arrival"
+JUMP_S = 10.0  # beyond what went by: a clock that was set, as at a server's next programme
+LEAST_S = 1e-6  # between two frames, as times are written
 
 A = TypeVar("A")
 
@@ -68,3 +71,30 @@ def _sorted(stamped: Iterable[tuple[A, int | None]], depth: int) -> Iterator[tup
 def _earliest(held: deque[tuple[A, int | None]], stamps: list[int]) -> tuple[A, int | None, int | None]:
     frame, own = held.popleft()
     return frame, own, None if own is None else heappop(stamps)
+
+
+class LiveClock:
+    """When each frame of a live stream is shown, since the first: by the stream's stamps, or when it comes."""
+
+    def __init__(self) -> None:
+        self.time_s = 0.0  # of the last frame
+        self._arrived_s: float | None = None  # that frame, by a clock of the machine's
+        self._stamp_s: float | None = None  # its own; None: what the next one's says is compared with nothing
+
+    def after(self, stamp_s: float | None, arrived_s: float) -> tuple[float, str]:
+        """Of the next frame: seconds, and the word of where they come from.  They strictly increase."""
+        waited_s = 0.0 if self._arrived_s is None else max(arrived_s - self._arrived_s, LEAST_S)
+        step_s, source = waited_s, BY_ARRIVAL
+        if stamp_s is not None and self._arrived_s is None:
+            source = BY_STAMP
+        elif stamp_s is not None and self._stamp_s is not None:
+            by_stamp_s = stamp_s - self._stamp_s
+            if LEAST_S <= by_stamp_s <= waited_s + JUMP_S:
+                step_s, source = by_stamp_s, BY_STAMP
+        self.time_s += step_s
+        self._arrived_s, self._stamp_s = arrived_s, stamp_s
+        return self.time_s, source
+
+    def forget(self) -> None:
+        """The stamps to come have nothing to do with those before."""
+        self._stamp_s = None

@@ -32,12 +32,15 @@ def opened_file(path: str) -> BufferedReader:
         raise VideoError(str(error)) from error
 
 
-def version() -> str:
-    """Of PyAV, with which comes FFmpeg: of others frames may have other pixels.  Raises RunError without it."""
+def version(extra: str = "video") -> str:
+    """Of PyAV, with which comes FFmpeg: of others frames may have other pixels.
+
+    extra: that brings it.  Raises RunError without it.
+    """
     try:
         import av
     except ImportError as error:
-        raise RunError(f"videos are read by PyAV ({error}): pip install 'of3[video]'") from error
+        raise RunError(f"videos are read by PyAV ({error}): pip install 'of3[{extra}]'") from error
     return av.__version__
 
 

@@ -101,7 +101,7 @@ class Video:
         number, time_s = -1, 0.0
         for number, (picture, time_s, source) in enumerate(shown):
             self._damage.shown(time_s)
-            yield Frame(number, time_s, source, partial(_pixels, picture))
+            yield Frame(number, time_s, source, partial(pixels_of, picture))
         end_s = time_s + float(self._clock.frame_s)
         self._damage.ended(end_s, number + 1, self.info.claimed_s, self.info.claimed_frames)
 
@@ -131,11 +131,14 @@ class Video:
     def _lost(self, stamp: int | None) -> None:
         self._damage.lost(None if stamp is None else float(self._clock.time_s(stamp)))
 
+    def close(self) -> None:
+        self._stack.close()
+
     def __enter__(self) -> "Video":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        self.close()
 
 
 def _clock(stream: "VideoStream") -> Clock:
@@ -169,7 +172,7 @@ def _clockwise_deg(picture: "VideoFrame") -> int:
     return round(-picture.rotation / 90) * 90 % 360
 
 
-def _pixels(picture: "VideoFrame") -> Pixels:
+def pixels_of(picture: "VideoFrame") -> Pixels:
     """Coded frame -> BGR (H,W,3), upright, with the colour matrix and range that the stream names."""
     # One thread of the scaler's own: on two cores 0.4 ms of 720p, with as many as it likes 0.6 (2026-11).
     pixels = picture.to_ndarray(format="bgr24", threads=1).astype(np.uint8, copy=False)

@@ -4,11 +4,14 @@ import os
 import random
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zlib
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -288,3 +291,48 @@ def write_display_matrix(path, clockwise_deg):
     with Path(path).open("r+b") as file:
         file.seek(file.read().index(b"tkhd") + 4 + 40)
         file.write(struct.pack(">9i", *matrix))
+
+
+@pytest.fixture(scope="session")
+def over_http():
+    return as_answer
+
+
+def as_answer(path):
+    """What a server sends of an MPEG transport stream.
+
+    In chunks: FFmpeg takes the end of what is neither of a length nor in chunks for an error.
+    """
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = Path(path).read_bytes()
+    return head + b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+
+
+@pytest.fixture(scope="session")
+def server():
+    return answering
+
+
+@contextmanager
+def answering(*answers):
+    """Gives its port.  Each connection gets the next answer and is closed; the others are refused."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve():
+            for answer in answers:
+                with suppress(OSError):
+                    connection, _ = listening.accept()
+                    with connection:
+                        connection.recv(4096)
+                        connection.sendall(answer)
+            listening.close()
+
+        port = listening.getsockname()[1]
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield port
+        finally:
+            with suppress(OSError):
+                listening.shutdown(socket.SHUT_RDWR)
+            thread.join()

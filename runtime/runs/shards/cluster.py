@@ -6,12 +6,12 @@ are on a file system that every machine shares; the bundle is, or comes through 
 
 import os
 import secrets
-import signal
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,16 @@ from of3.engines.manifest import read_bundle
 from of3.runtime.logs.counts import Counts
 from of3.runtime.options import Options
 from of3.runtime.runs.interruption import Interruption
-from of3.runtime.runs.progress import follow
 from of3.runtime.runs.runinfo import Processes
+from of3.runtime.runs.shards.actors import Actor, BundleThere, VideoActor
 from of3.runtime.runs.shards.plan import Plan
 from of3.runtime.runs.shards.pool import WorkerLost, WorkerReady
 from of3.runtime.runs.shards.process import WORKER_BYTES
 from of3.runtime.runs.shards.results import Task
-from of3.runtime.runs.shards.shipment import Files, bundle_files, located
-from of3.runtime.runs.shards.work import ShardSession
+from of3.runtime.runs.shards.shipment import Files, bundle_files
 from of3.runtime.settings import MAX_PIXELS_VARIABLE
-from of3.runtime.types import InputLost, RunBroken, RunError
+from of3.runtime.types import RunError
+from of3.runtime.video_options import VideoOptions
 
 INSTALL = "pip install 'of3[ray]'"
 OWN_STORE_BYTES = 256 << 20  # of a cluster of this run's own: nothing but the bundle goes through it
@@ -91,8 +91,17 @@ class RayPool:
     def prepare(self, plan: Plan, tasks: Sequence[Task]) -> None:
         """The cluster's machines are as they are."""
 
+    def cap(self, most: int) -> None:
+        self.size = min(self.size, most)
+
     def start_worker(self, plan: Plan, index: int) -> "RayWorker":
-        actor = self._ray.remote(Actor).options(
+        return self._started(index, Actor, self._options, plan, Processes(self.size))
+
+    def start_video_worker(self, options: VideoOptions, index: int) -> "RayWorker":
+        return self._started(index, VideoActor, options)
+
+    def _started(self, index: int, kind: type, *arguments: Any) -> "RayWorker":
+        actor = self._ray.remote(kind).options(
             **self._needs[index],
             max_restarts=0,
             max_task_retries=0,
@@ -100,11 +109,9 @@ class RayPool:
             runtime_env={"env_vars": {MAX_PIXELS_VARIABLE: os.environ[MAX_PIXELS_VARIABLE]}},
         )
         cores = max(1, int(self._needs[index]["num_cpus"]))
-        digest = read_bundle(self._options.bundle).digest
-        processes = Processes(self.size)
-        return RayWorker(
-            self._ray, actor.remote(self._options, plan, cores, digest, [self._shipped], processes)
-        )
+        folder = self._options.bundle
+        bundle = BundleThere(read_bundle(folder).digest, partial(fetched, [self._shipped], folder))
+        return RayWorker(self._ray, actor.remote(bundle, cores, *arguments))
 
     def __enter__(self) -> "RayPool":
         return self
@@ -112,6 +119,19 @@ class RayPool:
     def __exit__(self, *_: object) -> None:
         self._ray.shutdown()
         self._own.close()
+
+
+def fetched(shipped: Sequence[Any], bundle: Path) -> Files:
+    """The files of a bundle, in an actor.
+
+    shipped: their place in Ray's object store, or None; in a list, which Ray leaves as it is.
+    bundle: where they are on the machine that has them.
+    """
+    (reference,) = shipped
+    if reference is None:
+        raise RunError(f"{bundle}: not there on this machine")
+    files: Files = import_ray().get(reference)
+    return files
 
 
 @contextmanager
@@ -170,7 +190,7 @@ class RayWorker:
         self.ready: Future[WorkerReady] = self._future(actor.open.remote())
         self._counts, self._asked = Counts(), Future[Counts]()
 
-    def run(self, task: Task) -> "Future[Counts]":
+    def run(self, task: Any) -> "Future[Any]":
         self._counts, self._asked = Counts(), self._future(self._actor.counts.remote())
         return self._future(self._actor.run.remote(task))
 
@@ -214,58 +234,3 @@ def reason_of(message: str) -> str:
             exit_ = message.partition("Worker exit detail:")[2].strip().splitlines()
             return f"{first} {exit_[0]}" if exit_ else first
     return message.strip().splitlines()[0] if message.strip() else "the actor died"
-
-
-class Actor:
-    """What runs in an actor: a session that takes part, and a thread beside it that answers."""
-
-    def __init__(
-        self,
-        options: Options,
-        plan: Plan,
-        cores: int,
-        digest: str,
-        shipped: Sequence[Any],
-        processes: Processes,
-    ):
-        self._options, self._plan, self._cores, self._processes = options, plan, cores, processes
-        self._digest, self._shipped = digest, shipped
-        self._interruption = Interruption(())
-        self._counts = Counts()
-        self._session: ShardSession | None = None
-
-    def open(self) -> WorkerReady:
-        options = located(self._options, self._digest, self._fetch)
-        try:
-            self._session = ShardSession(options, self._plan, self._cores, self._options, self._processes)
-        except RunBroken as error:
-            raise WorkerLost(str(error)) from error
-        return self._session.ready()
-
-    def _fetch(self) -> Files:
-        (reference,) = self._shipped
-        if reference is None:
-            raise RunError(f"{self._options.bundle}: not there on this machine")
-        files: Files = import_ray().get(reference)
-        return files
-
-    def run(self, task: Task) -> Counts:
-        assert self._session is not None
-        self._counts = Counts()
-        try:
-            counts = follow(self._session.run_task(task, self._interruption.until), self._tell)
-        except InputLost:
-            raise
-        except RunBroken as error:
-            raise WorkerLost(str(error)) from error
-        self._counts = Counts()
-        return counts
-
-    def _tell(self, counts: Counts) -> None:
-        self._counts = counts.copy()  # the thread beside reads it
-
-    def counts(self) -> Counts:
-        return self._counts
-
-    def stop(self) -> None:
-        self._interruption.note(signal.SIGTERM)

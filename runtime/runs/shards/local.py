@@ -4,7 +4,7 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -23,7 +23,9 @@ from of3.runtime.runs.shards.pool import WorkerLost, WorkerReady
 from of3.runtime.runs.shards.process import WORKER_BYTES, Child, begin
 from of3.runtime.runs.shards.results import Task
 from of3.runtime.runs.shards.work import ShardSession
+from of3.runtime.runs.video_session import VideoSession
 from of3.runtime.types import InputLost, RunBroken, RunError
+from of3.runtime.video_options import VideoOptions
 
 TELL_EVERY_S = 0.3
 
@@ -50,10 +52,18 @@ class LocalPool:
         if feed.why:
             log.info("%s", feed.why)
 
+    def cap(self, most: int) -> None:
+        self.size = min(self.size, most)
+
     def start_worker(self, plan: Plan, index: int) -> "LocalWorker":
+        return self._started(index, serve, self._options, plan, Processes(self.size, self._why))
+
+    def start_video_worker(self, options: VideoOptions, index: int) -> "LocalWorker":
+        return self._started(index, serve_videos, options)
+
+    def _started(self, index: int, serving: Callable[..., None], *arguments: Any) -> "LocalWorker":
         gpu = self._gpus[index % len(self._gpus)] if self._gpus else None
-        cores = max(1, host.cores() // self.size)
-        return LocalWorker(self._options, plan, cores, gpu, Processes(self.size, self._why))
+        return LocalWorker(serving, gpu, max(1, host.cores() // self.size), *arguments)
 
     def __enter__(self) -> "LocalPool":
         return self
@@ -72,20 +82,20 @@ class SoFar:
 class LocalWorker:
     """Contract: `of3.runtime.runs.shards.pool.Worker`.  A process, and a thread that waits for it."""
 
-    def __init__(self, options: Options, plan: Plan, cores: int, gpu: str | None, processes: Processes):
-        self._child = Child(serve, options, plan, cores, gpu, processes)
+    def __init__(self, serving: Callable[..., None], *arguments: Any):
+        """serving: what its process does; `serve`, `serve_videos`."""
+        self._child = Child(serving, *arguments)
         self._counts, self._is_stopped = Counts(), False
         self._thread = ThreadPoolExecutor(1, "of3-worker")
         self.ready: Future[WorkerReady] = self._thread.submit(self._answer)
 
-    def run(self, task: Task) -> "Future[Counts]":
+    def run(self, task: Any) -> "Future[Any]":
         self._counts = Counts()
         return self._thread.submit(self._run, task)
 
-    def _run(self, task: Task) -> Counts:
+    def _run(self, task: Any) -> Any:
         self._child.send(task)
-        answer: Counts = self._answer()
-        return answer
+        return self._answer()
 
     def _answer(self) -> Any:
         """What it says next but for how far it is.  Raises WorkerLost, or what it raised."""
@@ -108,20 +118,35 @@ class LocalWorker:
 
 
 def serve(
-    pipe: Connection, options: Options, plan: Plan, cores: int, gpu: str | None, processes: Processes
+    pipe: Connection, gpu: str | None, cores: int, options: Options, plan: Plan, processes: Processes
 ) -> None:
     """Be a worker: open a session, then do a task for each that comes, until the pipe is closed."""
+    with (
+        _serving(pipe, gpu) as interruption,
+        ShardSession(options, plan, cores, processes=processes) as session,
+    ):
+        pipe.send(session.ready())
+        while not interruption.came:
+            results = session.run_task(pipe.recv(), interruption.until)
+            pipe.send(follow(results, now_and_then(pipe)))
+
+
+def serve_videos(pipe: Connection, gpu: str | None, cores: int, options: VideoOptions) -> None:
+    """The same of videos."""
+    with _serving(pipe, gpu) as interruption, VideoSession(options, interruption, cores=cores) as session:
+        pipe.send(session.ready())
+        while not interruption.came:
+            pipe.send(session.run(pipe.recv()))
+
+
+@contextlib.contextmanager
+def _serving(pipe: Connection, gpu: str | None) -> Iterator[Interruption]:
+    """Whatever ends it is told."""
     begin(gpu)
     log_to_stderr(logging.WARNING)
     try:
-        with (
-            Interruption((signal.SIGTERM,)) as interruption,
-            ShardSession(options, plan, cores, processes=processes) as session,
-        ):
-            pipe.send(session.ready())
-            while not interruption.came:
-                results = session.run_task(pipe.recv(), interruption.until)
-                pipe.send(follow(results, now_and_then(pipe)))
+        with Interruption((signal.SIGTERM,)) as interruption:
+            yield interruption
     except RunBroken as error:
         pipe.send(error if isinstance(error, InputLost) else WorkerLost(str(error)))
     except (RunError, OSError) as error:

@@ -139,7 +139,8 @@ def _write_info(plan: Plan, flags: Mapping[str, Any], sessions: list[Session], c
     made = together([session.made for session in sessions])
     info = RunInfo(flags, made, plan.images, datetime.fromtimestamp(started_s, UTC))
     info.write(plan.folder.parent, counts, plan.skipped, ended_s - started_s)
-    tell(after(counts, plan.skipped, ended_s - started_s, plan.folder.parent, flags["skip_detect"]))
+    is_cropped, faces, folder = flags["skip_detect"], flags["faces"], plan.folder.parent
+    tell(after(counts, plan.skipped, ended_s - started_s, folder, is_cropped, faces))
 
 
 def _distinct(documents: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

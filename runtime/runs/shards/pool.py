@@ -9,6 +9,7 @@ from of3.runtime.logs.counts import Counts
 from of3.runtime.runs.messages import Message
 from of3.runtime.runs.shards.plan import Plan
 from of3.runtime.runs.shards.results import Task
+from of3.runtime.video_options import VideoOptions
 
 
 class WorkerLost(Exception):
@@ -29,8 +30,11 @@ class Worker(Protocol):
     @property
     def ready(self) -> "Future[WorkerReady]": ...
 
-    def run(self, task: Task) -> "Future[Counts]":
-        """Do a task; how much of it was done: less after `stop`, or where others did it."""
+    def run(self, task: Any) -> "Future[Any]":
+        """Of pictures a Task; how much of it was done: less after `stop`, or where others did it.
+
+        Of videos a VideoFile; what is to be said of it, None after `stop`.
+        """
 
     def counts(self) -> Counts:
         """Of the task it is at, so far."""
@@ -56,5 +60,23 @@ class WorkerPool(Protocol):
         """A new worker; index: 0 to size - 1, one at a time for each."""
 
     def __enter__(self) -> "WorkerPool": ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class VideoPool(Protocol):
+    """The same of videos, each a task.  Use as a context manager."""
+
+    @property
+    def size(self) -> int:
+        """Workers at a time."""
+
+    def cap(self, most: int) -> None:
+        """Before the first worker: there is no work for more than so many."""
+
+    def start_video_worker(self, options: VideoOptions, index: int) -> Worker:
+        """A new worker; index: 0 to size - 1, one at a time for each."""
+
+    def __enter__(self) -> "VideoPool": ...
 
     def __exit__(self, *_: object) -> None: ...

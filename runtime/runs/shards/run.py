@@ -3,6 +3,7 @@
 import logging
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from of3.runtime.options import Options
 from of3.runtime.runs.interruption import Interruption
@@ -17,6 +18,9 @@ from of3.runtime.runs.shards.planning import plans, shared_plan
 from of3.runtime.runs.shards.pool import WorkerPool
 from of3.runtime.runs.shards.results import todo
 from of3.runtime.runs.shards.work import ShardSession
+
+if TYPE_CHECKING:
+    from of3.runtime.runs.shards.cluster import RayPool
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +58,8 @@ def a_share(options: Options, folder: Path) -> None:
     log.info("share %d of %d is done; once all are: of3 merge --logs %s", share, of, folder.parent)
 
 
-def open_pool(options: Options, interruption: Interruption) -> WorkerPool:
+def open_pool(options: Options, interruption: Interruption) -> "LocalPool | RayPool":
+    """For pictures or videos.  Raises RunError."""
     if options.executor == "ray":
         from of3.runtime.runs.shards.cluster import RayPool
 

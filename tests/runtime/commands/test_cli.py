@@ -18,7 +18,9 @@ def test_it_lists_its_commands(words, capsys):
 
 def test_an_unknown_command_is_named_beside_the_known(capsys):
     assert main(["walk"]) == 2
-    assert "got command 'walk', want one of build, doctor" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "got command 'walk', want one of " in said
+    assert all(name in said for name in ("run", "video", "render", "doctor"))
 
 
 def test_its_version_is_one_line(capsys):

@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from of3.runtime.logs.face_rows import camera_of, face_cells, face_columns, no_face_cells
+from of3.runtime.logs.columns import face_columns, names_of, texts
+from of3.runtime.logs.face_rows import camera_of, face_row, no_face_row
 from of3.runtime.types import RawValues, Record
 from of3.runtime.vision.canonical_face import FACE_MM, POINTS
 from of3.runtime.vision.derived import Derived, derived
@@ -40,8 +41,9 @@ def record():
     )
 
 
-def by_name(cells, points=0):
-    return dict(zip(face_columns(points), cells, strict=True))
+def by_name(row, points=0):
+    (cells,) = texts(face_columns(points), [row])
+    return dict(zip(names_of(face_columns(points)), cells, strict=True))
 
 
 def test_columns_are_those_of_the_documentation_in_its_order():
@@ -51,13 +53,13 @@ def test_columns_are_those_of_the_documentation_in_its_order():
         "emotion_fear,emotion_disgust,emotion_anger,emotion_contempt,AU01,AU02,AU04,AU06,AU09,AU12,AU25,AU26,"
         "eye_open_left,eye_open_right,blink"
     )
-    assert ",".join(face_columns(0)) == want
-    assert ",".join(face_columns(2)) == f"{want},x_0,x_1,y_0,y_1"
+    assert ",".join(names_of(face_columns(0))) == want
+    assert ",".join(names_of(face_columns(2))) == f"{want},x_0,x_1,y_0,y_1"
 
 
 def test_a_face_by_hand(record):
     found = Derived(HeadPose((1, -2.5, 600), (0.1, -0.2, 0.3), 1.25), Openness(0.31, 0.29))
-    cells = by_name(face_cells(record, found, 7, 0, blink=True))
+    cells = by_name(face_row(record, found, 7, 0, blink=True))
     assert (cells["face_id"], cells["confidence"], cells["success"]) == ("7", "0.7500", "1")
     assert [cells[f"box_{name}"] for name in "xywh"] == ["10.00", "20.00", "30.50", "41.25"]
     assert (cells["gaze_yaw"], cells["gaze_pitch"]) == ("0.5000", "-0.2500")
@@ -69,15 +71,15 @@ def test_a_face_by_hand(record):
 
 
 def test_what_is_not_known_is_blank(record):
-    cells = by_name(face_cells(replace(record, box=None, confidence=None), Derived(), 0, 98), 98)
+    cells = by_name(face_row(replace(record, box=None, confidence=None), Derived(), 0, 98), 98)
     assert (cells["success"], cells["face_id"], cells["emotion"]) == ("1", "0", "neutral")
     blank = {name for name, cell in cells.items() if not cell}
     assert blank == {
         *("confidence", "box_x", "box_y", "box_w", "box_h", "eye_open_left", "eye_open_right", "blink"),
-        *(name for name in face_columns(0) if name.startswith("pose_")),
+        *(name for name in names_of(face_columns(0)) if name.startswith("pose_")),
         *(f"{axis}_{number}" for axis in "xy" for number in range(98)),
     }
-    none = by_name(no_face_cells(98), 98)
+    none = by_name(no_face_row(98), 98)
     assert {name for name, cell in none.items() if cell} == {"success"} and none["success"] == "0"
 
 
@@ -91,7 +93,7 @@ def test_pose_and_eyes_follow_from_landmarks_and_the_picture_s_size(record):
     np.testing.assert_allclose(found.pose.translation_mm, pose.translation_mm, rtol=1e-3, atol=0.1)
     assert found == derived(landmarks, Camera.of(1280, 720))
     assert camera_of(replace(record, size_px=None)) is None
-    cells = by_name(face_cells(replace(record, landmarks=landmarks), found, 0, 98), 98)
+    cells = by_name(face_row(replace(record, landmarks=landmarks), found, 0, 98), 98)
     assert (cells["x_5"], cells["y_97"]) == (f"{landmarks[5, 0]:.2f}", f"{landmarks[97, 1]:.2f}")
 
 

@@ -32,12 +32,21 @@ def counts(done=0, failed=None, **more):
     )
 
 
-def said(counted, is_cropped=True):
-    return [line for _, line in after(counted, 0, 1.0, Path("logs/openface3"), is_cropped)]
+def said(counted, is_cropped=True, faces="best"):
+    return [line for _, line in after(counted, 0, 1.0, Path("logs/openface3"), is_cropped, faces)]
 
 
 def test_a_run_in_which_nothing_is_doubtful_ends_with_two_lines():
     assert said(counts(10)) == ["done 10, failed 0, 10.0 images/s", "logs: logs/openface3"]
+
+
+def test_pictures_of_several_faces_are_told_where_their_faces_are():
+    best = "2 pictures of more than one face: openface3.csv has the best-scoring one"
+    several = counts(9, several_faces=2)
+    assert f"{best} (--faces all: every one)" in said(several, is_cropped=False)
+    assert f"{best}, openface3_faces.csv every one" in said(several, is_cropped=False, faces="all")
+    assert f"{best}, openface3_faces.csv the 3 best" in said(several, is_cropped=False, faces="3")
+    assert "2 pictures of more than one face: the whole picture is taken for one" in said(several)
 
 
 def test_where_nothing_succeeded_the_first_reason_is_told():

@@ -79,7 +79,7 @@ def test_a_folder_that_cannot_be_written_to_can_be_read(run, out, monkeypatch):
     def refused(*_, **__):
         raise PermissionError(30, "Read-only file system")
 
-    monkeypatch.setattr("of3.runtime.runs.records.locked", refused)
+    monkeypatch.setattr("of3.runtime.runs.reading.locked", refused)
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     with open_records(out) as records:
         assert len(list(records)) == 6

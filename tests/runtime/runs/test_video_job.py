@@ -24,6 +24,7 @@ from of3.runtime.types import Analysis
 
 GREY_PX = np.full((144, 192, 3), 60, np.uint8)
 PATIENCE_S = 120
+KINDS = (".csv", ".parquet")
 MOMENT = ("frame", "timestamp", "time_source", "success")
 # fmt: off
 COLUMNS = [
@@ -169,7 +170,7 @@ def test_a_frame_has_the_numbers_of_the_same_picture(write, tmp_path, video, log
     assert sorted((float(row["box_x"]), float(row["box_y"])) for row in found) == boxes
 
 
-@pytest.mark.parametrize("flags", [[], ["--smooth", "0.3", "--fps", "20"]])
+@pytest.mark.parametrize("flags", [["--format", "both"], ["--smooth", "0.3", "--fps", "20"]])
 def test_a_killed_run_goes_on_to_the_same_bytes(write, tmp_path, logs, standin_root, flags):
     path = write(tmp_path / "clip.mp4", 100, pixels=scenes)
     given = [path, "--faces", "2", *flags]
@@ -185,10 +186,15 @@ def test_a_killed_run_goes_on_to_the_same_bytes(write, tmp_path, logs, standin_r
         process.kill()
         assert process.wait(PATIENCE_S) == -signal.SIGKILL
         assert 1 < lines(table) < lines(want)
+        assert not table.with_suffix(".parquet").exists()
     torn = table.read_bytes()[:-100]
     table.write_bytes(torn)
     subprocess.run(again, check=True, capture_output=True)
     assert table.read_bytes() == want.read_bytes()
+    assert [path.read_bytes() for path in table.parent.glob("*.parquet")] == [
+        path.read_bytes() for path in want.parent.glob("*.parquet")
+    ]
+    assert len([*want.parent.glob("*.parquet")]) == ("both" in flags)
     told, whole = facts(logs, "clip"), facts(tmp_path / "whole", "clip")
     same = ("frames_analysed", "faces", "faces_tracked", "frames_without_a_face", "cuts_s", "frames_decoded")
     assert {name: told[name] for name in same} == {name: whole[name] for name in same}
@@ -214,6 +220,48 @@ def test_what_is_finished_is_not_done_again(clip, video, logs, caplog):
     assert video(clip, "--resume", "on") == 0
     assert "done before" in caplog.text
     assert (logs / "openface3" / "video" / "clip.csv").stat() == before
+
+
+def made(logs):
+    """A video's tables, by what comes after its stem."""
+    return {path.suffix: path for path in (logs / "openface3" / "video").glob("clip.*") if path.suffix in KINDS}
+
+
+def test_another_format_is_made_of_what_is_done(clip, video, logs, tmp_path):
+    pytest.importorskip("pyarrow", reason="the extra tables is not installed")
+    assert video(clip, "--format", "parquet") == 0
+    assert [*made(logs)] == [".parquet"]
+    parquet = made(logs)[".parquet"].read_bytes()
+    assert video(clip, "--format", "csv", "--resume", "on") == 0
+    assert {*made(logs)} == {*KINDS} and made(logs)[".parquet"].read_bytes() == parquet
+    text = made(logs)[".csv"].read_bytes()
+    made(logs)[".parquet"].unlink()
+    assert video(clip, "--format", "both", "--resume", "on") == 0
+    assert [made(logs)[kind].read_bytes() for kind in KINDS] == [text, parquet]
+    assert video(clip, "--override") == 0
+    assert [*made(logs)] == [".csv"] and made(logs)[".csv"].read_bytes() == text
+
+
+def test_parquet_alone_goes_on_from_the_records_to_the_same_bytes(clip, video, logs):
+    pytest.importorskip("pyarrow", reason="the extra tables is not installed")
+    assert video(clip, "--format", "parquet") == 0
+    whole = made(logs)[".parquet"]
+    want = whole.read_bytes()
+    with open_store(whole.with_suffix(".sqlite")) as store, store.transaction():
+        store.put_session(1, replace(store.sessions()[0], made={}), 1)
+    whole.write_bytes(b"of before")
+    assert video(clip, "--format", "parquet", "--resume", "on") == 0
+    assert [*made(logs)] == [".parquet"] and whole.read_bytes() == want
+
+
+def test_without_pyarrow_a_parquet_table_is_refused_at_once():
+    code = (
+        "import sys; sys.modules['pyarrow'] = None\n"
+        "from of3.runtime.commands.video import main\n"
+        "main(['x.mp4', '--logs', 'x', '--of3_root', 'x', '--format', 'parquet'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert "pyarrow: not installed: pip install 'of3[tables]'" in done.stderr
 
 
 def test_results_that_are_there_are_neither_mixed_nor_lost(clip, video, logs, caplog):
@@ -328,36 +376,6 @@ def test_a_video_that_was_replaced_is_analysed_anew(write, tmp_path, video, logs
     assert video(path, "--resume", "on") == 0
     assert "another file than it was: analysed anew" in caplog.text
     assert len(rows(logs, "clip")) == 6
-
-
-@pytest.fixture
-def three(write, tmp_path):
-    """A folder of three videos, of which one cannot be read."""
-    folder = tmp_path / "in"
-    folder.mkdir()
-    for name in ("a", "c"):
-        write(folder / f"{name}.mp4", 3, pixels=with_gaps)
-    (folder / "b.mp4").write_text("no video")
-    return folder
-
-
-def test_shares_do_every_video_once(three, video, logs):
-    assert video(three, "--shard", "0/2") == 0
-    assert [path.stem for path in sorted((logs / "openface3" / "video").glob("*.csv"))] == ["a", "c"]
-    assert errors(logs) == []
-    assert video(three, "--shard", "1/2") == 0
-    assert len(errors(logs)) == 1
-
-
-def test_processes_share_the_videos(three, video, logs, tmp_path, standin_root):
-    assert video(three) == 0
-    want = {path.name: path.read_bytes() for path in (logs / "openface3" / "video").glob("*.csv")}
-    shared = command(tmp_path / "shared", standin_root, three, "--executor", "local", "--workers", "2")
-    done = subprocess.run(shared, check=False, capture_output=True, text=True, timeout=PATIENCE_S)
-    assert done.returncode == 0, done.stderr
-    found = tmp_path / "shared" / "openface3" / "video"
-    assert {path.name: path.read_bytes() for path in found.glob("*.csv")} == want
-    assert len(errors(tmp_path / "shared")) == 1
 
 
 def test_two_people_keep_their_ids_where_they_meet(write, tmp_path, faces, permuted_root, logs, real_detector):

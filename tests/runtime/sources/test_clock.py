@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from of3.runtime.sources.clock import Clock, timed
+from of3.runtime.sources.clock import Clock, LiveClock, timed
 
 CLOCK = Clock(start=0, tick_s=Fraction(1, 10), frame_s=Fraction(1, 2))
 
@@ -70,3 +70,36 @@ def test_no_more_frames_are_held_than_the_window():
 
     for count, _ in enumerate(timed(frames(), lambda number: number, CLOCK, 4), 1):
         assert len(taken) <= count + 4
+
+
+def live(*frames):
+    """Of frames that are (stamp in s or None, when they arrived) -> their times and words."""
+    clock = LiveClock()
+    return [clock.after(*frame) for frame in frames]
+
+
+def test_a_live_frame_is_shown_by_its_stamp_from_the_first_on():
+    assert live((5.0, 100.0), (5.5, 100.9), (6.5, 101.0)) == [(0.0, "pts"), (0.5, "pts"), (1.5, "pts")]
+
+
+def test_without_stamps_a_live_frame_is_shown_when_it_arrives():
+    assert live((None, 100.0), (None, 100.25)) == [(0.0, "arrival"), (0.25, "arrival")]
+
+
+@pytest.mark.parametrize("stamp_s", [4.0, 5.0, 500.0])
+def test_a_stamp_that_goes_back_or_leaps_is_another_clocks(stamp_s):
+    found = live((5.0, 100.0), (stamp_s, 100.5), (stamp_s + 0.25, 101.5))
+    assert found == [(0.0, "pts"), (0.5, "arrival"), (0.75, "pts")]
+
+
+def test_behind_a_gap_a_live_clock_goes_on_by_arrival():
+    clock = LiveClock()
+    clock.after(5.0, 100.0)
+    clock.forget()
+    assert clock.after(5.25, 103.0) == (3.0, "arrival")
+    assert clock.after(5.5, 103.0) == (3.25, "pts")
+
+
+def test_times_of_live_frames_strictly_increase():
+    (_, (first_s, _), (second_s, _)) = live((None, 100.0), (None, 100.0), (None, 99.0))
+    assert 0.0 < first_s < second_s

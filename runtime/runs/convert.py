@@ -1,0 +1,138 @@
+"""The records of a log folder as tables that other programs read: no picture is read and no network run."""
+
+import importlib.metadata
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from of3.runtime.logs.columns import Column, Value
+from of3.runtime.logs.counts import Counts
+from of3.runtime.logs.opening import is_folder, is_there, make_folders, refuse_shared
+from of3.runtime.runs.progress import progress_bar
+from of3.runtime.runs.reading import folder_of, held
+from of3.runtime.tables.form import Form
+from of3.runtime.tables.libraries import library
+from of3.runtime.tables.long import Long
+from of3.runtime.tables.openface2 import openface2
+from of3.runtime.tables.parquet import made_in, write_parquet
+from of3.runtime.tables.parts import Group, groups_of, parts_of
+from of3.runtime.tables.pyfeat import pyfeat
+from of3.runtime.tables.text import has_columns, write_text
+from of3.runtime.types import RunError
+
+CONVERTED = "converted"  # folder in `<logs>/openface3`
+PARQUET = "parquet"
+SEPARATORS = {"comma": "", "comma_space": " "}  # what stands behind a comma
+FORMS: Mapping[str, Callable[[Sequence[Column], int], Form]] = {
+    "openface2": openface2,
+    "pyfeat": pyfeat,
+    "long": lambda columns, points: Long(columns),
+}
+APART = ("openface2",)  # a table for each video, as its own program writes them
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """to: "parquet", or one of FORMS.  out: folder for the tables; None: `<logs>/openface3/converted/<to>`."""
+
+    logs: Path  # log root, or its `openface3`
+    to: str
+    out: Path | None = None
+    separator: str = "comma"
+
+    def place_of(self, folder: Path, group: Group) -> Path:
+        """Where a table is written; the folders to it are there then.  folder: `<logs>/openface3`."""
+        top = folder if self.out is None else self.out
+        if self.out is not None:
+            self.out.mkdir(parents=True, exist_ok=True)
+        below = Path(CONVERTED, self.to) if self.out is None else Path()
+        place = top / below / f"{group.stem}{'.parquet' if self.to == PARQUET else '.csv'}"
+        make_folders(top, place)
+        refuse_shared(place)
+        return place
+
+
+def convert(asked: Conversion) -> None:
+    """Write the tables.
+
+    Raises RunError: no records, damaged, a run at work, an extra is missing, or something else stands in a
+    table's place; OSError.
+    """
+    if asked.to == PARQUET:
+        library("pyarrow.parquet")
+    folder = folder_of(asked.logs)
+    if not is_folder(folder):
+        raise RunError(f"{folder}: not there, want the log root that --logs of the run was")
+    with held(folder) as how:
+        parts = parts_of(folder, how)
+        if not parts:
+            raise RunError(f"{folder}: has no records: a run of this version writes them, one of 0.1 did not")
+        for part in parts:
+            if not part.is_finished:
+                log.warning("%s: not finished: its frames so far are converted", part.path or part.stem)
+        groups = groups_of(parts, asked.to in APART)
+        places = [asked.place_of(folder, group) for group in groups]
+        if len(set(places)) < len(places):
+            raise RunError(f"{places[0]}: is of the pictures and of a video: move one of them to other --logs")
+        with _shown(sum(part.total for part in parts)) as shown:
+            for group, place in zip(groups, places, strict=True):
+                _write(asked, place, group, group.rows(how, shown))
+    _say_lacking(asked, groups)
+
+
+@contextmanager
+def _shown(total: int) -> Iterator[Callable[[], None]]:
+    """What is called after each picture or frame."""
+    counts = Counts()
+    with progress_bar(total) as tell:
+
+        def one_more() -> None:
+            counts.done += 1
+            tell(counts)
+
+        yield one_more
+
+
+def _write(asked: Conversion, place: Path, group: Group, rows: Iterable[Sequence[Value]]) -> None:
+    if asked.to == PARQUET:
+        if is_there(place) and not made_in(place):
+            raise _taken(place)
+        made = {"of3": importlib.metadata.version("of3"), "identities": group.identities}
+        write_parquet(place, group.columns, rows, made)
+    else:
+        form = FORMS[asked.to](group.columns, group.points)
+        if not has_columns(place, form):
+            raise _taken(place)
+        write_text(place, form, rows, SEPARATORS[asked.separator])
+    log.info("written: %s", place)
+
+
+def _taken(place: Path) -> RunError:
+    return RunError(f"{place}: is there and not of3's: move it away, or pass another --out")
+
+
+def _say_lacking(asked: Conversion, groups: Sequence[Group]) -> None:
+    """What another program's table has and nobody measures here, once for all tables."""
+    if asked.to not in FORMS:
+        return
+    forms = (FORMS[asked.to](group.columns, group.points) for group in groups)
+    lacking = dict.fromkeys(name for form in forms for name in form.lacking)
+    if lacking:
+        log.warning("%s: not measured, blank or left out: %s", asked.to, ", ".join(in_ranges(lacking)))
+
+
+def in_ranges(names: Iterable[str]) -> list[str]:
+    """Names that end in numbers that follow each other as one: x_0 to x_67."""
+    found: list[tuple[str, str]] = []  # the first and the last of each
+    for name in names:
+        beginning, _, number = name.rpartition("_")
+        before = found[-1][1] if found else ""
+        if number.isdecimal() and before == f"{beginning}_{int(number) - 1}":
+            found[-1] = found[-1][0], name
+        else:
+            found.append((name, name))
+    return [first if first == last else f"{first} to {last}" for first, last in found]

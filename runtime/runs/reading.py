@@ -1,0 +1,34 @@
+"""Log folders that are read, and that no run writes to meanwhile."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from of3.runtime.logs.folder import FOLDER
+from of3.runtime.logs.opening import is_folder
+from of3.runtime.logs.video import FOLDER as VIDEOS
+from of3.runtime.runs.lock import FILE as LOCK
+from of3.runtime.runs.lock import locked
+
+
+def folder_of(path: str | Path) -> Path:
+    """A log root, or its `openface3` -> the latter."""
+    inner = Path(path) / FOLDER
+    return inner if is_folder(inner) else Path(path)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[str]:
+    """Keep runs off a folder that is there; how its records are opened, of an SQLite URI.
+
+    Raises RunError: a run is at work, or something else is in the way.
+    """
+    shares = sorted(path.parent for path in (folder / VIDEOS).glob(f"share_*_of_*/{LOCK}"))
+    with ExitStack() as opened:
+        try:
+            for each in (folder, *shares):
+                opened.enter_context(locked(each))
+            how = "mode=rw"
+        except OSError:  # not to be written to: nothing can be under way there
+            how = "mode=ro&immutable=1"
+        yield how

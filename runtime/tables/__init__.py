@@ -1,0 +1,1 @@
+"""Records -> rows with types, and the forms that others read them in."""
