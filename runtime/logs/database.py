@@ -8,7 +8,7 @@ of ours (see `coding`) what is wrong with a row.
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -64,10 +64,13 @@ class Database:
         with self.told():
             where = f"file:{name}?nolock=1&{how}" if how else ":memory:"
             self._open = sqlite3.connect(where, uri=True, isolation_level=None, check_same_thread=False)
-            # One journal file, emptied after each transaction.
-            self._open.execute("PRAGMA locking_mode = EXCLUSIVE")
-            if content is not None:
-                self._open.deserialize(content)
+            with ExitStack() as undone:
+                undone.callback(self._open.close)
+                # One journal file, emptied after each transaction.
+                self._open.execute("PRAGMA locking_mode = EXCLUSIVE")
+                if content is not None:
+                    self._open.deserialize(content)
+                undone.pop_all()
         self._file = known(path) if how else None
         self._journal: Known | None = None  # from the first transaction on
 

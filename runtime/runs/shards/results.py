@@ -51,7 +51,7 @@ def done_path(plan: Plan, task: Task) -> Path:
 
 
 class Part:
-    """Records of a task, as they come, in memory."""
+    """Records of a task, as they come, in memory.  Use as a context manager."""
 
     def __init__(self, run: Run):
         self._store = store_in_memory(run)
@@ -83,6 +83,12 @@ class Part:
         temporary.replace(final)
         replace_text(done, f"{digest}  {final.name}\n", plan.temporary("done"), is_synced=True)
         sync(done.parent)
+
+    def __enter__(self) -> "Part":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._store.__exit__()
 
 
 def read_part(plan: Plan, task: Task) -> bytes:

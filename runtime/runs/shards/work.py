@@ -85,16 +85,17 @@ class ShardSession:
         """
         if not left(self.plan, task):
             return
-        started_s, part = time.time(), Part(self._run)
+        started_s = time.time()
         items = self.plan.items(task.shard)[task.first : task.last]
-        with writer_of(self.plan, self._run) as writer, self._entered(part) as entered:
-            for entries in self.session.write_all(until(items), self.au_to_index, writer, entered):
-                part.add(entries)
-                yield entries.counts
-            writer.sync()
-        if part.pictures:
-            done = Task(task.shard, task.first, task.first + part.pictures)
-            part.publish(self.plan, done, self._made_with(), started_s, time.time())
+        with Part(self._run) as part:
+            with writer_of(self.plan, self._run) as writer, self._entered(part) as entered:
+                for entries in self.session.write_all(until(items), self.au_to_index, writer, entered):
+                    part.add(entries)
+                    yield entries.counts
+                writer.sync()
+            if part.pictures:
+                done = Task(task.shard, task.first, task.first + part.pictures)
+                part.publish(self.plan, done, self._made_with(), started_s, time.time())
 
     def _entered(self, part: Part) -> AbstractContextManager[Entered]:
         """What makes the entries of results, and drawings where they are asked for."""
@@ -120,10 +121,11 @@ def fail_picture(plan: Plan, task: Task, reason: str, made: Mapping[str, Any]) -
     (item,) = plan.items(task.shard)[task.first : task.last]
     pinned = plan.pinned()
     assert pinned is not None
-    failure, part = Failure(item.path, "worker", reason), Part(pinned.run)
-    entries = part.entries([(item, failure)])
-    with writer_of(plan, pinned.run) as writer:
-        writer.write(failure, item)
-    part.add(entries)
-    part.publish(plan, task, made, time.time(), time.time())
+    failure = Failure(item.path, "worker", reason)
+    with Part(pinned.run) as part:
+        entries = part.entries([(item, failure)])
+        with writer_of(plan, pinned.run) as writer:
+            writer.write(failure, item)
+        part.add(entries)
+        part.publish(plan, task, made, time.time(), time.time())
     return entries.counts

@@ -96,9 +96,9 @@ def replaced(plan, shard, change_run=lambda run: run, change_items=lambda items:
         run, (session,) = change_run(part.run(1)), part.sessions()
         found = change_items([(result, item) for item, result in part.results(1)])
     done_path(plan, task).unlink()
-    again = Part(run)
-    again.add(again.entries([(item, result) for result, item in found]))
-    again.publish(plan, task, made(session.made), session.started_s, session.ended_s)
+    with Part(run) as again:
+        again.add(again.entries([(item, result) for result, item in found]))
+        again.publish(plan, task, made(session.made), session.started_s, session.ended_s)
 
 
 def test_a_part_of_another_run_is_named(plan, logs):

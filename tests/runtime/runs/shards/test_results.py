@@ -35,9 +35,9 @@ def results_of(task, name=""):
 
 
 def publish(plan, task, name="", by="a"):
-    part = Part(RUN)
-    part.add(part.entries([(item, result) for result, item in results_of(task, name)]))
-    part.publish(plan, task, {"by": by}, 1.0, 2.0)
+    with Part(RUN) as part:
+        part.add(part.entries([(item, result) for result, item in results_of(task, name)]))
+        part.publish(plan, task, {"by": by}, 1.0, 2.0)
 
 
 def read(plan, task):
