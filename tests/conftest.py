@@ -171,3 +171,15 @@ def bundle_copy(bundle_folder, tmp_path):
         else:
             os.link(path, folder / path.name)
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A real one, in which a page is shown."""
+    from tools.browser import NAMES, chromium, open_browser
+
+    executable = chromium()
+    if executable is None:
+        pytest.skip(f"no Chromium here: none of {', '.join(NAMES)}")
+    with open_browser(executable) as opened:
+        yield opened
