@@ -39,10 +39,10 @@ def frames_of(store: Store, run: int) -> Iterator[SeenFrame]:
     """What the store holds of a video, in order.  Raises RunError where it is damaged."""
     names = store.run(run).names
     for rows in store.batches(run):
-        yield from _frames(rows, names)
+        yield from frames_in(rows, names)
 
 
-def _frames(rows: Sequence[Values], names: OutputNames) -> Iterator[SeenFrame]:
+def frames_in(rows: Sequence[Values], names: OutputNames) -> Iterator[SeenFrame]:
     """Rows as `coding.ROW_READ`, checked, all of each frame."""
     firsts = (next(group) for _, group in groupby(rows, key=lambda row: row[0]))
     for row, (path, found) in zip(firsts, faces(rows, names), strict=True):

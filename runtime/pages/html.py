@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from of3.runtime.pages.page import Chart, Page, Part
+from of3.runtime.pages.page import Chart, Page, Part, Sheet
 from of3.runtime.types import RunError
 
 if TYPE_CHECKING:
@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).with_name("templates")
 VENDOR = Path(__file__).with_name("vendor")
+# Controls of C0, DEL and C1, and those of the direction of writing.
+HIDDEN = {
+    code: f"\\u{code:04x}"
+    for code in (
+        *range(0x20),
+        *range(0x7F, 0xA0),
+        0x61C,
+        0x200E,
+        0x200F,
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+    )
+}
 SCRIPTS = (  # in the order in which they need each other
     VENDOR / "vega.min.js",
     VENDOR / "vega-lite.min.js",
@@ -66,6 +79,7 @@ def _environment() -> "Environment":
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
+        finalize=_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -75,11 +89,22 @@ def _environment() -> "Environment":
     return made
 
 
+def _visible(value: object) -> object:
+    """What would break a line or turn what stands behind it around, as `\\u202e`; a file's name may hold it."""
+    return value.translate(HIDDEN) if type(value) is str else value
+
+
 def side_by_side(parts: list[Part]) -> Iterator[list[Part]]:
-    """Charts that follow each other and share a row together, all else by itself."""
-    for are_narrow, some in groupby(parts, lambda part: isinstance(part, Chart) and not part.is_wide):
+    """Charts that follow each other and are not wide, or sheets, together; all else by itself."""
+    for kind, some in groupby(parts, _kind_of_row):
         found = list(some)
-        yield from [found] if are_narrow else ([part] for part in found)
+        yield from [found] if kind else ([part] for part in found)
+
+
+def _kind_of_row(part: Part) -> str:
+    """Empty where it stands by itself."""
+    is_wide = not isinstance(part, Chart | Sheet) or (isinstance(part, Chart) and part.is_wide)
+    return "" if is_wide else part.kind
 
 
 def _columns(datasets: dict[str, Any]) -> dict[str, Any]:

@@ -56,12 +56,16 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture, enlarged where it is clicked.  source: a data URI; empty where there is no picture to show."""
+    """A picture, enlarged where it is clicked.
+
+    source: a data URI; empty where there is no picture to show.  caption: what it is, in full.
+    """
 
     source: str
     caption: str
     note: str = ""  # in a second line
-    side_px: int = 96
+    name: str = ""  # in short; empty: the caption
+    side_px: int = 92
 
 
 @dataclass(frozen=True, slots=True)

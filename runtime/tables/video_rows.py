@@ -43,10 +43,15 @@ def following_of(flags: Mapping[str, Any], size_px: tuple[int, int]) -> Followin
 
 def stored_rows(store: Store, points: int) -> Iterator[list[Value]]:
     """A video's records -> its rows, as `video_columns`.  Raises RunError where they are damaged."""
-    run = store.last_run
-    follower = Follower(following_of(store.run(run).identity["video"], _size_px(frames_of(store, run))))
-    for frame in frames_of(store, run):
+    follower = Follower(following_in(store))
+    for frame in frames_of(store, store.last_run):
         yield from rows_of(watched(frame, follower), points)
+
+
+def following_in(store: Store) -> Following:
+    """How faces were followed in a video, by its records.  Raises RunError where they are damaged."""
+    run = store.last_run
+    return following_of(store.run(run).identity["video"], _size_px(frames_of(store, run)))
 
 
 def _size_px(frames: Iterable[SeenFrame]) -> tuple[int, int]:

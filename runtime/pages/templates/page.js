@@ -46,7 +46,9 @@ async function draw(figure) {
 }
 
 async function drawAll(inside, isNeeded) {
-  for (const figure of [...inside.querySelectorAll("figure.chart")].filter(isNeeded)) await draw(figure);
+  for (const figure of [...inside.querySelectorAll("figure.chart")].filter(isNeeded)) {
+    await draw(figure).catch((error) => console.error(error)); // the others are drawn all the same
+  }
 }
 
 const isNew = (figure) => !figure.view;

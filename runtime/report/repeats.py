@@ -1,0 +1,39 @@
+"""Faces whose numbers are the same: a picture under two names, a frozen frame, a network that has stuck."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from of3.runtime.report.batch import Batch
+
+SAME = 0.01  # to which numbers are rounded before they are compared
+SHOWN = 5  # groups, and faces of each
+MULTIPLIERS = np.random.default_rng(0).integers(1, 1 << 63, 18, np.uint64) | np.uint64(1)
+
+
+@dataclass(slots=True)
+class Repeats:
+    """12 bytes a face: 64 bits of its 18 numbers, and whose picture's they are."""
+
+    digests: list[NDArray[np.uint64]] = field(default_factory=list)
+    numbers: list[NDArray[np.int32]] = field(default_factory=list)
+
+    def add(self, batch: Batch) -> None:
+        values = np.concatenate([batch.au, batch.shares, batch.gaze_rad], axis=1)
+        rounded = np.rint(values / SAME).astype(np.int64).astype(np.uint64)
+        self.digests.append((rounded * MULTIPLIERS).sum(axis=1, dtype=np.uint64))
+        self.numbers.append(batch.numbers.astype(np.int32))
+
+    def groups(self) -> tuple[int, list[list[int]]]:
+        """How many faces are like one before them; pictures of the largest groups, by number, some of each."""
+        if not self.digests:
+            return 0, []
+        digests, numbers = np.concatenate(self.digests), np.concatenate(self.numbers)
+        order = np.argsort(digests, kind="stable")
+        digests, numbers = digests[order], numbers[order]
+        starts = np.flatnonzero(np.concatenate([[True], digests[1:] != digests[:-1]]))
+        sizes = np.diff([*starts.tolist(), len(digests)]) if len(starts) < len(digests) else np.ones(0, int)
+        largest = np.argsort(-sizes, kind="stable")[:SHOWN]
+        found = [numbers[starts[at] : starts[at] + min(sizes[at], SHOWN)].tolist() for at in largest]
+        return len(digests) - len(starts), [group for group in found if len(group) > 1]

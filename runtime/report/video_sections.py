@@ -1,0 +1,122 @@
+"""Videos -> the sections of a page."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from of3.runtime.logs.columns import legible
+from of3.runtime.pages.page import Part, Section, Table, Text
+from of3.runtime.report.batch import Spot
+from of3.runtime.report.line_charts import time_lines
+from of3.runtime.report.lines import MOST_FACES, Lines
+from of3.runtime.report.videos import VideoFound
+
+OPEN = 3  # so many are not closed
+Columns = dict[str, list[Any]]
+
+
+def videos_section(
+    videos: Sequence[VideoFound], thumbnail: Callable[[Spot], str]
+) -> tuple[Section, dict[str, Columns]]:
+    """Each with its time lines, and the datasets that these refer to."""
+    datasets = dict[str, Columns]()
+    parts: list[Part] = [_table(videos)]
+    if any(found.lines is None for found in videos):
+        lacking = sum(found.lines is None for found in videos)
+        parts.append(
+            Text(
+                f"{lacking} of the videos have no time lines here, which would make the page too large: "
+                "run of3 report on logs of fewer videos, or read their tables."
+            )
+        )
+    for number, found in enumerate(videos):
+        if found.lines is not None:
+            names = f"video {number}", f"video {number} pictures"
+            datasets[names[0]] = found.lines.columns()
+            pictures = _pictures(found, found.lines, thumbnail)
+            datasets |= {names[1]: pictures} if pictures["t"] else {}
+            inside = list(_parts(found, found.lines, names[0], names[1] if pictures["t"] else ""))
+            parts.append(Section(found.name, inside, is_closed=number >= OPEN))
+    return Section("Videos: time lines", parts), datasets
+
+
+def _table(videos: Sequence[VideoFound]) -> Table:
+    head = ["video", "finished", "s", "frames", "faces", "people", "frames without one", "cuts", "damage"]
+    rows = []
+    for found in videos:
+        facts = found.facts
+        notes = facts.get("notes") or []
+        rows.append(
+            [
+                found.name,
+                {True: "yes", False: "no"}.get(bool(facts.get("finished")), ""),
+                _said(facts.get("duration_s")),
+                f"{found.frames:,}",
+                f"{found.faces:,}",
+                _said(facts.get("faces_tracked")),
+                _said(facts.get("frames_without_a_face")),
+                str(len(facts.get("cuts_s") or [])),
+                "; ".join(legible(str(note.get("reason"))) for note in notes if isinstance(note, dict)),
+            ]
+        )
+    return Table("Videos; faces: a face in a frame; people: faces that were followed", head, rows)
+
+
+def _said(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return "" if value is None else str(value)
+
+
+def _parts(found: VideoFound, lines: Lines, name: str, pictures: str) -> Iterator[Part]:
+    if not lines.faces:
+        yield Text("No face in any frame.")
+        return
+    yield time_lines(lines, name, pictures)
+    yield Text(_how(found, lines))
+    yield _faces_table(lines, found.every == 1)
+
+
+def _how(found: VideoFound, lines: Lines) -> str:
+    said = [
+        "Every frame is drawn."
+        if lines.step == 1
+        else f"A point of a line is the range of {lines.step} frames, so that no peak is lost."
+    ]
+    if found.every > 1:
+        said.append(
+            f"Only every {found.every}th frame was followed for these lines: ids may differ from the "
+            "table's, and blinks are not counted."
+        )
+    if lines.every > 1:
+        said.append(f"The head's pose is of every {lines.every}th face, not smoothed.")
+    if len(lines.faces) > MOST_FACES:
+        said.append(f"Of {len(lines.faces)} faces the {MOST_FACES} that are in most frames have a line.")
+    return " ".join(said)
+
+
+def _faces_table(lines: Lines, has_blinks: bool) -> Table:
+    rows = [
+        [
+            str(face_id),
+            f"{line.rows:,}",
+            f"{line.first_s:.2f}",
+            f"{line.last_s:.2f}",
+            str(len(line.blinks_s)) if has_blinks else "",
+        ]
+        for face_id, line in ((each, lines.faces[each]) for each in lines.shown)
+    ]
+    return Table("Faces", ["face_id", "frames", "first at s", "last at s", "blinks"], rows)
+
+
+def _pictures(found: VideoFound, lines: Lines, thumbnail: Callable[[Spot], str]) -> Columns:
+    """Each from the middle between it and the one before to that between it and the one behind."""
+    shown = [spot for spot in found.spots if thumbnail(spot)]
+    times = [spot.time_s for spot in shown]
+    end_s = max((line.last_s for line in lines.faces.values()), default=0.0)
+    middles = [(before + after) / 2 for before, after in pairwise(times)]
+    return {
+        "t": [0.0, *middles][: len(shown)],
+        "t_to": [*middles, max(end_s, *times, 0.0)] if shown else [],
+        "image": [thumbnail(spot) for spot in shown],
+    }

@@ -1,0 +1,76 @@
+"""The records of videos -> what a page shows of each."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from of3.runtime.logs.coding import Values
+from of3.runtime.logs.frames import frames_in
+from of3.runtime.logs.store import Store
+from of3.runtime.report.batch import Batch, Spot, spot_of
+from of3.runtime.report.gathered import Gathered
+from of3.runtime.report.lines import Lines
+from of3.runtime.tables.video_rows import following_in
+from of3.runtime.tracks.follower import Follower
+from of3.runtime.tracks.watched import watched
+
+A_LINE = 600  # points
+MOST_POINTS = 9000  # of all lines of a page, 260 bytes each
+MOST_FOLLOWED = 60_000  # frames of a video: some 30 s
+MOST_POSES = 6000  # of all time lines
+PICTURES = 24  # of a video, shown where one points at its lines
+
+
+@dataclass(slots=True)
+class VideoFound:
+    """lines: None where the page has no room for them.  every: of how many frames one was followed."""
+
+    name: str  # legible
+    facts: Mapping[str, Any]  # video.json, as far as it can be read
+    frames: int
+    faces: int = 0
+    lines: Lines | None = None
+    every: int = 1
+    spots: Sequence[Spot] = ()  # frames that are shown beside the lines
+
+
+def gather_video(found: VideoFound, store: Store, into: Gathered, shown: Callable[[int], None]) -> None:
+    """One pass.  Raises RunError where the records are damaged."""
+    following = following_in(store)
+    run = store.run(store.last_run)
+    lines = found.lines
+    is_each_posed = found.frames <= MOST_POSES
+    if lines is not None:
+        lines.camera = following.camera
+    follower = Follower(following if is_each_posed else replace(following, camera=None))
+    wanted = set(np.linspace(0, found.frames - 1, min(PICTURES, found.frames)).astype(int).tolist())
+    spots, before = list[Spot](), 0
+    for batch, rows in into.add(store, following.camera):
+        found.faces += len(batch.rows)
+        spots += [spot_of(row, None) for at, row in enumerate(batch.pictures, before) if at in wanted]
+        if lines is not None:
+            for frame in frames_in(_every(batch, rows, before, found.every), run.names):
+                lines.add(watched(frame, follower))
+        before += len(batch.pictures)
+        shown(len(batch.pictures))
+    found.spots = spots
+    if lines is not None:
+        lines.end()
+
+
+def _every(batch: Batch, rows: Sequence[Values], before: int, every: int) -> Sequence[Values]:
+    """The rows of every so manieth picture.  before: pictures that there were."""
+    if every == 1:
+        return rows
+    keys = {row[0] for at, row in enumerate(batch.pictures, before) if at % every == 0}
+    return [row for row in rows if row[0] in keys]
+
+
+def lines_for(found: VideoFound) -> Lines:
+    """To be filled; sets how many frames are left out."""
+    found.every = max(1, -(-found.frames // MOST_FOLLOWED))
+    followed = -(-found.frames // found.every)
+    posed = 0 if found.frames <= MOST_POSES else max(1, followed // MOST_POSES)
+    return Lines(max(1, -(-followed // A_LINE)), posed)

@@ -1,0 +1,174 @@
+"""The records of a log folder -> report.html."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from of3.runtime.logs.columns import legible
+from of3.runtime.logs.counts import Counts
+from of3.runtime.logs.files import replace_text
+from of3.runtime.logs.opening import is_folder, read_text
+from of3.runtime.logs.store import open_store
+from of3.runtime.logs.video import FACTS, RECORDS
+from of3.runtime.pages.html import html
+from of3.runtime.pages.page import Page, Section
+from of3.runtime.report.gathered import Gathered
+from of3.runtime.report.made import made_parts
+from of3.runtime.report.poses import poses_of
+from of3.runtime.report.sections import counts_section, distributions_section, extremes_section, odd_section
+from of3.runtime.report.thumbnails import Thumbnails
+from of3.runtime.report.video_sections import Columns, videos_section
+from of3.runtime.report.videos import MOST_POINTS, VideoFound, gather_video, lines_for
+from of3.runtime.runs import runinfo
+from of3.runtime.runs.progress import progress_bar
+from of3.runtime.runs.reading import folder_of, held
+from of3.runtime.tables.parts import Part, parts_of
+from of3.runtime.types import RunError
+
+FILE = "report.html"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """out: None for `<logs>/openface3/report.html`."""
+
+    logs: Path  # log root, or its `openface3`
+    out: Path | None = None
+    thumbnails: bool = True
+
+
+def report(asked: Asked) -> Path:
+    """Write the page; where it is.
+
+    Raises RunError: no records, damaged, a run at work, an extra is missing, something else stands in the
+    page's place; OSError.
+    """
+    folder = folder_of(asked.logs)
+    if not is_folder(folder):
+        raise RunError(f"{folder}: not there, want the log root that --logs of the run was")
+    with held(folder) as how:
+        parts = parts_of(folder, how)
+        if not parts:
+            raise RunError(f"{folder}: has no records: a run of this version writes them, one of 0.1 did not")
+        text = html(_page(asked, folder, parts, how))
+    place = asked.out or folder / FILE
+    replace_text(place, text)
+    log.info("written: %s, %.1f MB", place, len(text) / 1e6)
+    return place
+
+
+def _page(asked: Asked, folder: Path, parts: Sequence[Part], how: str) -> Page:
+    pictures = [part for part in parts if part.stem is None]
+    videos = [part for part in parts if part.stem is not None]
+    with _shown(sum(part.total for part in parts)) as shown:
+        found = [_pictures(part, how, shown) for part in pictures]
+        watched, of_videos = _videos(folder, videos, how, shown)
+    thumbnails = Thumbnails()
+    if asked.thumbnails:
+        spots = [spot for each, _ in found for spot in each.summary.spots()]
+        spots += [*of_videos.summary.spots(), *(spot for video in watched for spot in video.spots)]
+        thumbnails.read(spots)
+    sections, datasets = list[Section](), dict[str, Columns]()
+    for each, alike in found:
+        flags = _document(folder / runinfo.FILE).get("flags")
+        sections += _sections("Pictures", "pictures", each, flags, thumbnails, alike)
+    if watched:
+        section, datasets = videos_section(watched, thumbnails.of)
+        flags = watched[-1].facts.get("flags")
+        ran, *others = _sections("Videos", "frames", of_videos, flags, thumbnails)
+        sections += [ran, section, *others]
+    return Page("of3 report", _subtitle(folder), sections, list(_footer(asked, parts)), datasets)
+
+
+def _pictures(
+    part: Part, how: str, shown: Callable[[int], None]
+) -> tuple[Gathered, tuple[int, list[list[str]]]]:
+    """What was counted, and which faces have another's numbers."""
+    gathered = Gathered(poses_of(part.total))
+    with open_store(part.records, how) as store:
+        gathered.add_pictures(store, shown)
+        return gathered, gathered.alike(store)
+
+
+def _videos(
+    folder: Path, parts: Sequence[Part], how: str, shown: Callable[[int], None]
+) -> tuple[list[VideoFound], Gathered]:
+    """Each, and what was counted of all.  The first have time lines, as many as the page has room for."""
+    gathered, found = Gathered(poses_of(sum(part.total for part in parts))), list[VideoFound]()
+    points = 0
+    for part in parts:
+        place = part.records.with_name(part.records.name.removesuffix(RECORDS) + FACTS)
+        video = VideoFound(part.path or legible(part.stem or ""), _document(place), part.total)
+        if points < MOST_POINTS:
+            video.lines = lines_for(video)
+        with open_store(part.records, how) as store:
+            gather_video(video, store, gathered, shown)
+        if video.lines is not None:
+            points += video.lines.size
+        found.append(video)
+    return found, gathered
+
+
+def _sections(
+    title: str,
+    what: str,
+    gathered: Gathered,
+    flags: Any,
+    thumbnails: Thumbnails,
+    alike: tuple[int, list[list[str]]] | None = None,
+) -> Iterator[Section]:
+    """alike: None where nobody looked for faces with the same numbers: successive frames have them."""
+    known = flags if isinstance(flags, dict) else {}
+    yield Section(f"{title}: what ran", list(made_parts(gathered.documents, known)))
+    yield counts_section(f"{title}: counts", what, gathered.summary, thumbnails.of)
+    yield distributions_section(f"{title}: distributions", gathered.summary, gathered.poses)
+    yield extremes_section(f"{title}: the most and the least", gathered.summary, thumbnails.of)
+    yield odd_section(f"{title}: odd rows", gathered.summary, thumbnails.of, alike)
+
+
+def _subtitle(folder: Path) -> str:
+    made = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
+    return f"{legible(str(folder.resolve()))}, as of {made}, by of3 {version('of3')}"
+
+
+def _footer(asked: Asked, parts: Sequence[Part]) -> Iterator[str]:
+    unfinished = [part.path or part.stem or "the pictures" for part in parts if not part.is_finished]
+    if unfinished:
+        yield f"Not finished, shown as far as they are: {', '.join(map(legible, unfinished))}."
+    yield (
+        "This page holds pictures of faces, which are personal data: share it as you would share them. "
+        "--thumbnails off makes one without."
+        if asked.thumbnails
+        else "Made with --thumbnails off: names of files are in this page, pictures are not."
+    )
+    yield "Made from the records of the run alone; nothing in this page asks another host for anything."
+
+
+def _document(path: Path) -> Mapping[str, Any]:
+    """Of a JSON file; empty where it cannot be read: the records say what matters."""
+    with suppress(OSError, ValueError, RecursionError, RunError):
+        found = json.loads(read_text(path))
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+@contextmanager
+def _shown(total: int) -> Iterator[Callable[[int], None]]:
+    """What is called with how many more rows were read."""
+    counts = Counts()
+    with progress_bar(total, "row") as tell:
+
+        def more(count: int) -> None:
+            counts.done += count
+            tell(counts)
+
+        yield more
