@@ -55,8 +55,8 @@ class Histogram:
     def median(self) -> float:
         """To a bin of the count."""
         place = int(np.searchsorted(np.cumsum(self.counts), (self.total + 1) // 2))
-        found = self.low + (place + 0.5) * (self.high - self.low) / len(self.counts)
-        return float(min(max(found, self.least), self.most))
+        found: float = self.low + (place + 0.5) * (self.high - self.low) / len(self.counts)
+        return min(max(found, self.least), self.most)
 
     @property
     def is_constant(self) -> bool:

@@ -108,6 +108,11 @@ class Lines:
             line.end()
 
     @property
+    def end_s(self) -> float:
+        """When the last face was seen."""
+        return max((line.last_s for line in self.faces.values()), default=0.0)
+
+    @property
     def size(self) -> int:
         """Points that the page holds of it."""
         return sum(len(self.faces[face_id].points) for face_id in self.shown)

@@ -1,6 +1,6 @@
 """Videos -> the sections of a page."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -31,35 +31,37 @@ def videos_section(
         )
     for number, found in enumerate(videos):
         if found.lines is not None:
-            names = f"video {number}", f"video {number} pictures"
-            datasets[names[0]] = found.lines.columns()
-            pictures = _pictures(found, found.lines, thumbnail)
-            datasets |= {names[1]: pictures} if pictures["t"] else {}
-            inside = list(_parts(found, found.lines, names[0], names[1] if pictures["t"] else ""))
+            inside, columns = _of_video(found, found.lines, f"video {number}", thumbnail)
             parts.append(Section(found.name, inside, is_closed=number >= OPEN))
+            datasets |= columns
     return Section("Videos: time lines", parts), datasets
 
 
 def _table(videos: Sequence[VideoFound]) -> Table:
     head = ["video", "finished", "s", "frames", "faces", "people", "frames without one", "cuts", "damage"]
-    rows = []
-    for found in videos:
-        facts = found.facts
-        notes = facts.get("notes") or []
-        rows.append(
-            [
-                found.name,
-                {True: "yes", False: "no"}.get(bool(facts.get("finished")), ""),
-                _said(facts.get("duration_s")),
-                f"{found.frames:,}",
-                f"{found.faces:,}",
-                _said(facts.get("faces_tracked")),
-                _said(facts.get("frames_without_a_face")),
-                str(len(facts.get("cuts_s") or [])),
-                "; ".join(legible(str(note.get("reason"))) for note in notes if isinstance(note, dict)),
-            ]
-        )
-    return Table("Videos; faces: a face in a frame; people: faces that were followed", head, rows)
+    caption = "faces: a face in a frame; people: faces that were followed"
+    return Table(f"Videos; {caption}", head, list(map(_row, videos)))
+
+
+def _row(found: VideoFound) -> list[str]:
+    facts = found.facts
+    notes = (note for note in _listed(facts, "notes") if isinstance(note, dict))
+    return [
+        found.name,
+        ("yes" if facts["finished"] else "no") if "finished" in facts else "",
+        _said(facts.get("duration_s")),
+        f"{found.frames:,}",
+        f"{found.faces:,}",
+        _said(facts.get("faces_tracked")),
+        _said(facts.get("frames_without_a_face")),
+        str(len(_listed(facts, "cuts_s"))),
+        "; ".join(legible(str(note.get("reason"))) for note in notes),
+    ]
+
+
+def _listed(facts: Mapping[str, Any], name: str) -> list[Any]:
+    found = facts.get(name)
+    return found if isinstance(found, list) else []
 
 
 def _said(value: object) -> str:
@@ -68,13 +70,16 @@ def _said(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _parts(found: VideoFound, lines: Lines, name: str, pictures: str) -> Iterator[Part]:
+def _of_video(
+    found: VideoFound, lines: Lines, name: str, thumbnail: Callable[[Spot], str]
+) -> tuple[list[Part], dict[str, Columns]]:
+    """name: what its datasets are called."""
     if not lines.faces:
-        yield Text("No face in any frame.")
-        return
-    yield time_lines(lines, name, pictures)
-    yield Text(_how(found, lines))
-    yield _faces_table(lines, found.every == 1)
+        return [Text("No face in any frame.")], {}
+    columns, pictures = lines.columns(), _pictures(found, lines, thumbnail)
+    datasets = {name: columns, **({f"{name} pictures": pictures} if pictures["t"] else {})}
+    chart = time_lines(lines, columns, name, f"{name} pictures" if pictures["t"] else "")
+    return [chart, Text(_how(found, lines)), _faces_table(lines, found.every == 1)], datasets
 
 
 def _how(found: VideoFound, lines: Lines) -> str:
@@ -113,10 +118,9 @@ def _pictures(found: VideoFound, lines: Lines, thumbnail: Callable[[Spot], str])
     """Each from the middle between it and the one before to that between it and the one behind."""
     shown = [spot for spot in found.spots if thumbnail(spot)]
     times = [spot.time_s for spot in shown]
-    end_s = max((line.last_s for line in lines.faces.values()), default=0.0)
     middles = [(before + after) / 2 for before, after in pairwise(times)]
     return {
         "t": [0.0, *middles][: len(shown)],
-        "t_to": [*middles, max(end_s, *times, 0.0)] if shown else [],
+        "t_to": [*middles, max(lines.end_s, *times)] if shown else [],
         "image": [thumbnail(spot) for spot in shown],
     }

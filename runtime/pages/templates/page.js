@@ -27,7 +27,8 @@ function colours() {
 function fitted(spec, place) {
   const width = Math.max(160, place.clientWidth - 100);
   const views = spec.vconcat?.map((view) => ({ ...view, width }));
-  return { ...spec, ...(views && { vconcat: views }), datasets: { ...datasets, ...spec.datasets } };
+  const description = place.dataset.text;
+  return { ...spec, ...(views && { vconcat: views }), description, datasets };
 }
 
 async function draw(figure) {
