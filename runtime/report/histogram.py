@@ -1,6 +1,7 @@
 """How often which value occurs."""
 
 from dataclasses import dataclass, field
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,14 +50,14 @@ class Histogram:
     @property
     def deviation(self) -> float:
         """Standard, of all."""
-        return max(self.squares / self.total - self.mean**2, 0.0) ** 0.5
+        return sqrt(max(self.squares / self.total - self.mean**2, 0.0))
 
     @property
     def median(self) -> float:
         """To a bin of the count."""
         place = int(np.searchsorted(np.cumsum(self.counts), (self.total + 1) // 2))
-        found: float = self.low + (place + 0.5) * (self.high - self.low) / len(self.counts)
-        return min(max(found, self.least), self.most)
+        found = self.low + (place + 0.5) * (self.high - self.low) / len(self.counts)
+        return max(min(found, self.most), self.least)
 
     @property
     def is_constant(self) -> bool:

@@ -14,7 +14,7 @@ from of3.runtime.types import Record
 from of3.runtime.vision.derived import derived
 from of3.runtime.vision.pose import Camera
 
-SAMPLED = 4000  # faces of all
+SAMPLED = 3000  # faces of all
 ANGLES = ("Rx, > 0 looks down", "Ry, > 0 looks to the picture's left", "Rz, > 0 tilted clockwise")
 AT_LANDMARKS = AT_ARRAYS + ARRAYS.index("landmarks_px")
 

@@ -18,8 +18,9 @@ from of3.runtime.tracks.watched import watched
 
 A_LINE = 600  # points
 MOST_POINTS = 9000  # of all lines of a page, 260 bytes each
-MOST_FOLLOWED = 60_000  # frames of a video: some 30 s
-MOST_POSES = 6000  # of all time lines
+MOST_LINES = 15  # videos that have some
+MOST_FOLLOWED = 40_000  # faces of all of these: some 20 s
+MOST_POSES = 4000  # likewise: some 4 s
 PICTURES = 24  # of a video, shown where one points at its lines
 
 
@@ -30,6 +31,7 @@ class VideoFound:
     name: str  # legible
     facts: Mapping[str, Any]  # video.json, as far as it can be read
     frames: int
+    expected: int  # faces, about
     faces: int = 0
     lines: Lines | None = None
     every: int = 1
@@ -41,10 +43,9 @@ def gather_video(found: VideoFound, store: Store, into: Gathered, shown: Callabl
     following = following_in(store)
     run = store.run(store.last_run)
     lines = found.lines
-    is_each_posed = found.frames <= MOST_POSES
-    if lines is not None:
-        lines.camera = following.camera
-    follower = Follower(following if is_each_posed else replace(following, camera=None))
+    follower = Follower(following)
+    if lines is not None and lines.every:
+        lines.camera, follower = following.camera, Follower(replace(following, camera=None))
     wanted = set(np.linspace(0, found.frames - 1, min(PICTURES, found.frames)).astype(int).tolist())
     spots, before = list[Spot](), 0
     for batch, rows in into.add(store, following.camera):
@@ -68,9 +69,15 @@ def _every(batch: Batch, rows: Sequence[Values], before: int, every: int) -> Seq
     return [row for row in rows if row[0] in keys]
 
 
-def lines_for(found: VideoFound) -> Lines:
-    """To be filled; sets how many frames are left out."""
-    found.every = max(1, -(-found.frames // MOST_FOLLOWED))
+def lines_for(found: VideoFound, videos: int) -> Lines:
+    """To be filled; sets how many frames are left out.  videos: that there are."""
+    share = min(videos, MOST_LINES)
+    found.every = _every_for(found.expected, MOST_FOLLOWED // share)
+    every = _every_for(-(-found.expected // found.every), MOST_POSES // share)
     followed = -(-found.frames // found.every)
-    posed = 0 if found.frames <= MOST_POSES else max(1, followed // MOST_POSES)
-    return Lines(max(1, -(-followed // A_LINE)), posed)
+    return Lines(_every_for(followed, A_LINE), every if every > 1 else 0)
+
+
+def _every_for(count: int, most: int) -> int:
+    """Of how many to take one, so that there are no more."""
+    return max(1, -(-count // most))

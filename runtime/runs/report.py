@@ -24,7 +24,7 @@ from of3.runtime.report.poses import poses_of
 from of3.runtime.report.sections import counts_section, distributions_section, extremes_section, odd_section
 from of3.runtime.report.thumbnails import Thumbnails
 from of3.runtime.report.video_sections import Columns, videos_section
-from of3.runtime.report.videos import MOST_POINTS, VideoFound, gather_video, lines_for
+from of3.runtime.report.videos import MOST_LINES, MOST_POINTS, VideoFound, gather_video, lines_for
 from of3.runtime.runs import runinfo
 from of3.runtime.runs.progress import progress_bar
 from of3.runtime.runs.reading import folder_of, held
@@ -70,7 +70,7 @@ def _page(asked: Asked, folder: Path, parts: Sequence[Part], how: str) -> Page:
     videos = [part for part in parts if part.stem is not None]
     with _shown(sum(part.total for part in parts)) as shown:
         found = [_pictures(part, how, shown) for part in pictures]
-        watched, of_videos = _videos(folder, videos, how, shown)
+        watched, of_videos = _videos(videos, how, shown)
     thumbnails = Thumbnails()
     if asked.thumbnails:
         spots = [spot for each, _ in found for spot in each.summary.spots()]
@@ -98,23 +98,25 @@ def _pictures(
         return gathered, gathered.alike(store)
 
 
-def _videos(
-    folder: Path, parts: Sequence[Part], how: str, shown: Callable[[int], None]
-) -> tuple[list[VideoFound], Gathered]:
+def _videos(parts: Sequence[Part], how: str, shown: Callable[[int], None]) -> tuple[list[VideoFound], Gathered]:
     """Each, and what was counted of all.  The first have time lines, as many as the page has room for."""
-    gathered, found = Gathered(poses_of(sum(part.total for part in parts))), list[VideoFound]()
-    points = 0
-    for part in parts:
-        place = part.records.with_name(part.records.name.removesuffix(RECORDS) + FACTS)
-        video = VideoFound(part.path or legible(part.stem or ""), _document(place), part.total)
-        if points < MOST_POINTS:
-            video.lines = lines_for(video)
+    found, points = list(map(_video, parts)), 0
+    gathered = Gathered(poses_of(sum(video.expected for video in found)))
+    for number, (part, video) in enumerate(zip(parts, found, strict=True)):
+        if points < MOST_POINTS and number < MOST_LINES:
+            video.lines = lines_for(video, len(parts))
         with open_store(part.records, how) as store:
             gather_video(video, store, gathered, shown)
         if video.lines is not None:
             points += video.lines.size
-        found.append(video)
     return found, gathered
+
+
+def _video(part: Part) -> VideoFound:
+    facts = _document(part.records.with_name(part.records.name.removesuffix(RECORDS) + FACTS))
+    faces = facts.get("faces")
+    expected = max(part.total, faces if isinstance(faces, int) else 0)
+    return VideoFound(part.path or legible(part.stem or ""), facts, part.total, expected)
 
 
 def _sections(
