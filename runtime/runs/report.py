@@ -13,7 +13,7 @@ from typing import Any
 from of3.runtime.logs.columns import legible
 from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.files import replace_text
-from of3.runtime.logs.opening import is_folder, read_text
+from of3.runtime.logs.opening import is_folder, is_there, read_text
 from of3.runtime.logs.store import open_store
 from of3.runtime.logs.video import FACTS, RECORDS
 from of3.runtime.pages.html import html
@@ -54,12 +54,15 @@ def report(asked: Asked) -> Path:
     folder = folder_of(asked.logs)
     if not is_folder(folder):
         raise RunError(f"{folder}: not there, want the log root that --logs of the run was")
+    place = asked.out or folder / FILE
+    if not is_folder(place.parent):
+        raise RunError(f"{place.parent}: not there, want a folder for {place.name}")
+    is_there(place)  # or something else is, which is told at once and not when all has been read
     with held(folder) as how:
         parts = parts_of(folder, how)
         if not parts:
             raise RunError(f"{folder}: has no records: a run of this version writes them, one of 0.1 did not")
         text = html(_page(asked, folder, parts, how))
-    place = asked.out or folder / FILE
     replace_text(place, text)
     log.info("written: %s, %.1f MB", place, len(text) / 1e6)
     return place
