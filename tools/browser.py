@@ -10,9 +10,10 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,3 +159,19 @@ def open_browser(executable: str) -> Iterator[Browser]:
         opened.callback(process.terminate)
         opened.callback(os.close, to)
         yield Browser(to, back)
+
+
+def main(argv: Sequence[str]) -> int:
+    """`python -m tools.browser PAGE WIDTH_PX HEIGHT_PX OUT.png`: a picture of it."""
+    page, width_px, height_px, out = argv
+    executable = chromium()
+    if executable is None:
+        raise SystemExit(f"no Chromium here, want one of {', '.join(NAMES)}")
+    with open_browser(executable) as opened:
+        opened.show(Path(page), int(width_px), int(height_px))
+        Path(out).write_bytes(opened.picture())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

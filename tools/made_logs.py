@@ -6,6 +6,7 @@ For the tests of `of3 report`, its measurements and its picture in the documenta
 import json
 import math
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -162,13 +163,19 @@ def frames(path: str, count: int, people: int) -> Iterator[SeenFrame]:
     """People beside each other, of whom all but the first are away for half a second in five; they blink."""
     for number in range(count):
         time_s = number / RATE
-        there = [person for person in range(people) if person == 0 or (time_s + person) % 5 > 0.5]
+        there = _there(number, people)
         faces = tuple(
             _smooth(_moved(number, person, people).record(path, rank, len(there)), number, person)
             for rank, person in enumerate(there)
         )
         failure = None if faces else Failure(path, "detect", NO_FACE)
         yield SeenFrame(Moment(number, time_s, "pts"), faces, failure)
+
+
+def _there(number: int, people: int) -> list[int]:
+    """Who is in a frame."""
+    time_s = number / RATE
+    return [person for person in range(people) if person == 0 or (time_s + person) % 5 > 0.5]
 
 
 def _moved(number: int, person: int, people: int) -> Seed:
@@ -188,12 +195,34 @@ def _smooth(face: Record, number: int, person: int) -> Record:
     """The same with numbers that move with time."""
     waves = (0.5 + 0.45 * np.sin(number / 40 + np.arange(8) + 2 * person)).astype(np.float32)
     gaze = np.array([0.3 * math.sin(number / 25), 0.1 * math.cos(number / 35)], np.float32)
+    logits = (2.5 * np.sin(number / 60 + 0.8 * np.arange(8) + person)).astype(np.float32)
+    shares = np.exp(logits) / np.exp(logits).sum()
     return replace(
         face,
+        emotion=EMOTIONS[int(logits.argmax())],
+        probabilities=dict(zip(EMOTIONS, shares.tolist(), strict=True)),
         aus=dict(zip(UNITS, waves.tolist(), strict=True)),
         gaze_rad=dict(zip(NAMES.gaze, gaze.tolist(), strict=True)),
-        raw=RawValues(face.raw.emotion_logits, gaze, waves),
+        raw=RawValues(logits, gaze, waves),
     )
+
+
+def film(path: Path, count: int, people: int = 3) -> str:
+    """The video that the frames are of, with drawn faces; its path.  Needs the extra video."""
+    import av
+
+    drawings = [draw_face(person, 150) for person in range(people)]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = *SIZE_PX, "yuv420p"
+        for number in range(count):
+            canvas = np.full((SIZE_PX[1], SIZE_PX[0], 3), 90, np.uint8)
+            for person in _there(number, people):
+                left, top = (round(middle) - 75 for middle in _moved(number, person, people).at)
+                canvas[top : top + 150, left : left + 150] = drawings[person]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(canvas, format="bgr24")))
+        container.mux(stream.encode(None))
+    return str(path)
 
 
 def write_video(logs: Path, path: str, stem: str, count: int, people: int = 3) -> None:
@@ -220,3 +249,17 @@ def write_video(logs: Path, path: str, stem: str, count: int, people: int = 3) -
 def _stamp(path: str) -> Stamp:
     found = stamp_of(path)
     return found if found.size else Stamp(1, 1)
+
+
+def main(argv: Sequence[str]) -> int:
+    """`python -m tools.made_logs DIR`: pictures and a video, and the logs of each, below a folder."""
+    pictures, video = Path(argv[0], "pictures"), Path(argv[0], "video")
+    for folder in (pictures, video):
+        folder.mkdir(parents=True)
+    write_pictures(pictures / "logs", drawn(pictures, [f"face_{number:03d}.jpg" for number in range(200)]))
+    write_video(video / "logs", film(video / "three.mp4", 900), "three", 900)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -52,11 +52,16 @@ def _row(found: VideoFound) -> list[str]:
         _said(facts.get("duration_s")),
         f"{found.frames:,}",
         f"{found.faces:,}",
-        _said(facts.get("faces_tracked")),
+        _said(facts.get("faces_tracked", _followed(found))),
         _said(facts.get("frames_without_a_face")),
         str(len(_listed(facts, "cuts_s"))),
         "; ".join(legible(str(note.get("reason"))) for note in notes),
     ]
+
+
+def _followed(found: VideoFound) -> int | None:
+    """People, where every frame was gone through; None where nobody knows."""
+    return None if found.lines is None or found.every > 1 else len(found.lines.faces)
 
 
 def _listed(facts: Mapping[str, Any], name: str) -> list[Any]:
@@ -84,14 +89,14 @@ def _of_video(
 
 def _how(found: VideoFound, lines: Lines) -> str:
     said = [
-        "Every frame is drawn."
-        if lines.step == 1
-        else f"A point of a line is the range of {lines.step} frames, so that no peak is lost."
+        f"Only every {found.every}th frame was followed for these lines: ids may differ from those of the "
+        "video's table, and blinks are not counted."
+        if found.every > 1
+        else "Every frame was followed."
     ]
-    if found.every > 1:
+    if lines.step > 1:
         said.append(
-            f"Only every {found.every}th frame was followed for these lines: ids may differ from the "
-            "table's, and blinks are not counted."
+            f"A point of a line is the range of {lines.step} of them, so that no peak of theirs is lost."
         )
     if lines.every > 1:
         said.append(f"The head's pose is of every {lines.every}th face, not smoothed.")

@@ -63,10 +63,10 @@ def test_arrays_hold_what_the_records_say():
     assert len(batch.pictures) == 4
     records = [results[0][1].taken, *several, whole]
     np.testing.assert_array_equal(
-        batch.au, np.float32([[each.aus[unit] for unit in UNITS] for each in records])
+        batch.au, np.array([[each.aus[unit] for unit in UNITS] for each in records], np.float32)
     )
     shares = [[each.probabilities[name] for name in EMOTIONS] for each in records]
-    np.testing.assert_array_equal(batch.shares, np.float32(shares))
+    np.testing.assert_array_equal(batch.shares, np.array(shares, np.float32))
     assert np.isnan(batch.box_px[3]).all() and np.isnan(batch.confidence[3])
     assert batch.spot(3).box is None
     assert batch.spot(0).box == pytest.approx(records[0].box)
