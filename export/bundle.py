@@ -16,7 +16,7 @@ from of3.engines.manifest import FORMAT, MANIFEST, REVISION
 from of3.export.checkpoints import SourceFile
 from of3.export.cut import JOINT, Halves
 from of3.export.drift import Changed, Drift, document
-from of3.export.gaze import UNDETERMINED, GazeOrder
+from of3.export.mirror import UNDETERMINED, GazeOrder
 from of3.export.models import LABELS, Model
 from of3.export.verify import Difference
 from of3.export.workplace import REPLACED, workplace

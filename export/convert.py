@@ -29,8 +29,9 @@ from of3.export.bundle import (
 )
 from of3.export.checkpoints import SourceFile, load_all
 from of3.export.cut import cut
-from of3.export.gaze import GazeOrder, gaze_of, mirror_test, sentence
+from of3.export.gaze import gaze_of
 from of3.export.graph import to_onnx
+from of3.export.mirror import GazeOrder, mirror_test, sentence
 from of3.export.models import Model, models_in
 from of3.export.observe import observe
 from of3.export.pictures import pictures_for, read_pictures

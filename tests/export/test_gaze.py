@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from of3.export.gaze import UNDETERMINED, gaze_of, mirror_test, sentence
+from of3.export.gaze import gaze_of
+from of3.export.mirror import UNDETERMINED, mirror_test, sentence
 from of3.export.models import multitask
 from of3.export.pictures import draw_face
 
