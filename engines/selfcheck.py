@@ -12,6 +12,7 @@ from of3.engines.base import BatchRefused, Engine, EngineFailed, EngineUnavailab
 from of3.engines.bundle import REMEDY, BundleError, InputCard, ModelCard
 
 PIXELS = "pixels"
+FAILS = "fails the self-check"  # what a refusal says that is one of the numbers
 MAX_BYTES = 1 << 30
 
 
@@ -63,7 +64,7 @@ def verify(
         said = ", ".join(
             f"{name} differs by {value:.3g}, bound {bounds[name]:.3g}" for name, value in beyond.items()
         )
-        raise EngineUnavailable(f"{engine.name} fails the self-check of {card.name}: {said}")
+        raise EngineUnavailable(f"{engine.name} {FAILS} of {card.name}: {said}")
     return found
 
 

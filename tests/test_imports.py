@@ -25,6 +25,7 @@ FLOORS = {
     "runs": "engines records vision logs pipeline sources tracks drawing tables pages report",
     "commands": "engines records vision logs pipeline runs",
     "export": "engines records vision runs commands",
+    "verify": "engines records vision logs pages runs commands pipeline export",
     "tools": "engines records vision logs pipeline sources runs commands export",
 }
 RECORDS = {"", "types", "settings", "options", "remarks", "patience", "stream", "video_options", "live_options"}
@@ -40,8 +41,8 @@ def floor(module):
 
 def modules():
     """Every module of ours, by its dotted name."""
-    found = {}
-    for path in (path for folder in ("engines", "runtime", "export", "tools") for path in sources(folder)):
+    found, folders = {}, ("engines", "runtime", "export", "verify", "tools")
+    for path in (path for folder in folders for path in sources(folder)):
         parts = path.relative_to(REPOSITORY).with_suffix("").parts
         name = ".".join(parts if parts[0] == "tools" else ("of3", *parts))
         found[name.removesuffix(".__init__")] = path
