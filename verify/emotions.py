@@ -41,9 +41,7 @@ def judged(ranked: Sequence[tuple[Picture, Ranking]], smiling: Mapping[str, str]
     """Holds where every smiling face is happy first; does not where two or more are there and none is."""
     shown = [Listing("Emotions of each picture, the likeliest first", ("picture", "emotions"), _rows(ranked))]
     decisive = {smiling[picture.sha256]: ranking for picture, ranking in ranked if picture.sha256 in smiling}
-    figures = [
-        Figure(f"{EXPECTED}: {name}", dict(told)[EXPECTED], "probability") for name, told in decisive.items()
-    ]
+    figures = [Figure(name, EXPECTED, dict(told)[EXPECTED], "probability") for name, told in decisive.items()]
     if is_stand_in:
         said = "stand-in weights know no emotions"
         return Finding(CHECK, ITEM, "cannot tell", said, "export the published weights", figures, shown)

@@ -108,9 +108,7 @@ def _from_stored(engine: Engine, card: ModelCard, bounds: Mapping[str, float]) -
     rows = min(len(check.pixels), engine.max_batch)
     found = selfcheck.differences(engine, card, check, rows)
     return [
-        Figure(
-            f"{output.name}: from the export's, largest", found[output.name], output.unit, bounds[output.name]
-        )
+        Figure(output.name, "from the export's, largest", found[output.name], output.unit, bounds[output.name])
         for output in card.outputs
     ]
 
@@ -119,10 +117,10 @@ def _drift(known: Known, got: Sequence[Outputs], bounds: Mapping[str, float]) ->
     for output in known.card.outputs:
         want, have = known.pairs(output.name, got)
         apart = np.abs(have - want)
-        name, unit = f"{output.name}: from fp32", output.unit
-        yield Figure(f"{name}, median", float(np.median(apart)), unit)
-        yield Figure(f"{name}, 99th percentile", float(np.percentile(apart, 99)), unit)
-        yield Figure(f"{name}, largest", float(apart.max()), unit, bounds[output.name])
+        name, unit = output.name, output.unit
+        yield Figure(name, "from fp32, median", float(np.median(apart)), unit)
+        yield Figure(name, "from fp32, 99th percentile", float(np.percentile(apart, 99)), unit)
+        yield Figure(name, "from fp32, largest", float(apart.max()), unit, bounds[output.name])
 
 
 def _apart(
@@ -134,8 +132,8 @@ def _apart(
         apart = max(
             float(np.abs(a[output.name] - b[output.name]).max()) for a, b in zip(single, joint, strict=True)
         )
-        name = f"{output.name}: batch 1 from {ROWS}, largest"
-        figures.append(Figure(name, apart, output.unit, bounds[output.name]))
+        name = f"batch 1 from {ROWS}, largest"
+        figures.append(Figure(output.name, name, apart, output.unit, bounds[output.name]))
     return figures
 
 
@@ -145,8 +143,5 @@ def _decisions(known: Known, got: Sequence[Outputs]) -> Iterator[Figure]:
         return
     logits, au = (known.pairs(name, got) for name in ("emotion_logits", "au"))
     first, present = ([values.argmax(axis=1) for values in logits], [values >= PRESENT for values in au])
-    for name, (want, have) in (
-        ("emotion labels changed", first),
-        (f"action units on the other side of {PRESENT:g}", present),
-    ):
-        yield Figure(name, float((want != have).mean()), "share")
+    for of, (want, have) in (("emotion labels", first), (f"action units from {PRESENT:g} on", present)):
+        yield Figure(of, "decided otherwise than in fp32", float((want != have).mean()), "share")

@@ -11,8 +11,9 @@ Verdict = Literal["holds", "does not hold", "cannot tell"]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number in `unit`, and what it must keep to; no bound where it is only told."""
+    """A number in `unit`: what was measured, `of` what; and what it must keep to, where it is not only told."""
 
+    of: str
     name: str
     value: float
     unit: str
@@ -73,12 +74,18 @@ class Finding:
 
 def beyond(figures: Iterable[Figure]) -> str:
     """Every figure that does not keep its bound, in words; empty where all do."""
-    return ", ".join(_said(figure) for figure in figures if not figure.is_kept)
+    return ", ".join(
+        f"{figure.of} {figure.name} {figure.value:.3g} {figure.unit}, want {bound_of(figure)}"
+        for figure in figures
+        if not figure.is_kept
+    )
 
 
-def _said(figure: Figure) -> str:
-    bound = f"at most {figure.at_most:.3g}" if figure.at_most is not None else f"at least {figure.at_least:.3g}"
-    return f"{figure.name} {figure.value:.3g} {figure.unit}, want {bound}"
+def bound_of(figure: Figure) -> str:
+    """In words; empty where there is none."""
+    most = [] if figure.at_most is None else [f"at most {figure.at_most:.3g}"]
+    least = [] if figure.at_least is None else [f"at least {figure.at_least:.3g}"]
+    return " and ".join(most + least)
 
 
 def wrong(findings: Iterable[Finding]) -> list[str]:

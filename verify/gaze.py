@@ -28,15 +28,15 @@ def finding(subject: Subject, fp32: Fp32) -> Finding:
 def judged(found: GazeOrder, labels: tuple[str, ...]) -> Finding:
     """labels: the order that tables have, unless another is asked for."""
     figures = [
-        Figure(f"output {channel}, called {name}: {what}", value, "share")
+        Figure(f"output {channel}, called {name}", what, value, "share")
         for channel, name in enumerate(labels)
         for what, values in (
-            ("odd share (1: changes sign in the mirror)", found.odd_share),
+            ("odd share, 1 where the mirror changes the sign", found.odd_share),
             ("signs that change", found.sign_changes),
         )
         for value in values[channel : channel + 1]
     ]
-    figures.append(Figure("odd shares apart", found.margin, "share", at_least=CLEAR_MARGIN))
+    figures.append(Figure("both outputs", "odd shares apart", found.margin, "share", at_least=CLEAR_MARGIN))
     said = sentence(found)
     if found.order == UNDETERMINED:
         return Finding(CHECK, ITEM, "cannot tell", said, MORE, figures)

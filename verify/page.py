@@ -10,7 +10,7 @@ from of3.runtime.pages.charts import of_one_view
 from of3.runtime.pages.html import html
 from of3.runtime.pages.page import Caution, Cell, Chart, Page, Part, Section, Sheet, Table, Text, Verdict
 from of3.runtime.pages.page import Figure as Picture
-from of3.verify.finding import Drawing, Figure, Finding, HeatMap, Listing, wrong
+from of3.verify.finding import Drawing, Figure, Finding, HeatMap, Listing, bound_of, wrong
 
 ORDER = ("does not hold", "cannot tell", "holds")
 CELL_PX = 26
@@ -18,7 +18,8 @@ CELL_PX = 26
 
 def page_of(made_with: Mapping[str, str], findings: Sequence[Finding]) -> str:
     """Raises RunError: the extra that makes pages is not installed."""
-    by_check = groupby(findings, lambda finding: finding.check)
+    measured = (finding for finding in findings if finding.figures or finding.exhibits)
+    by_check = groupby(measured, lambda finding: finding.check)
     sections = [_verdicts(findings), *(_section(check, list(some)) for check, some in by_check)]
     conditions = Table("What the verdicts hold for", ("", ""), [list(each) for each in made_with.items()])
     sections.append(Section("Made with", [conditions], is_closed=True))
@@ -39,21 +40,25 @@ def _verdicts(findings: Sequence[Finding]) -> Section:
 
 
 def _section(check: str, findings: Sequence[Finding]) -> Section:
-    parts: list[Part] = []
-    rows = [_row(finding, figure) for finding in findings for figure in finding.figures]
-    if rows:
-        parts.append(Table("Figures", ("item", "figure", "value", "want", "unit", "verdict"), rows))
-    parts += [_part(exhibit) for finding in findings for exhibit in finding.exhibits]
-    if not parts:
-        parts.append(Text("There are no figures: the table above says why."))
-    return Section(check.capitalize(), parts)
+    exhibits = [_part(exhibit) for finding in findings for exhibit in finding.exhibits]
+    return Section(check[0].upper() + check[1:], [_figures(findings), *exhibits])
 
 
-def _row(finding: Finding, figure: Figure) -> list[Cell]:
-    want = "" if figure.at_most is None else f"at most {figure.at_most:.3g}"
-    want = want if figure.at_least is None else f"at least {figure.at_least:.3g}"
-    kept: Cell = Verdict("holds" if figure.is_kept else "does not hold") if want else ""
-    return [finding.item, figure.name, f"{figure.value:.3g}", want, figure.unit, kept]
+def _figures(findings: Sequence[Finding]) -> Part:
+    """A row a quantity, a column a measure."""
+    measures = list(dict.fromkeys(figure.name for finding in findings for figure in finding.figures))
+    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    for finding in findings:
+        for figure in finding.figures:
+            row = rows.setdefault((finding.item, figure.of, figure.unit), {})
+            row[figure.name] = _value(figure)
+    cells = [[*place, *(row.get(measure, "") for measure in measures)] for place, row in rows.items()]
+    return Table("Figures, and what they must keep to", ("item", "of", "unit", *measures), cells)
+
+
+def _value(figure: Figure) -> str:
+    wanted = f", want {bound_of(figure)}" if bound_of(figure) else ""
+    return f"{figure.value:.3g}{wanted}"
 
 
 def _part(exhibit: HeatMap | Listing | Sequence[Drawing]) -> Part:
@@ -67,7 +72,7 @@ def _part(exhibit: HeatMap | Listing | Sequence[Drawing]) -> Part:
 def _picture(drawing: Drawing) -> Picture:
     encoded = cv2.imencode(".jpg", drawing.pixels)[1].tobytes()
     source = f"data:image/jpeg;base64,{base64.b64encode(encoded).decode()}"
-    return Picture(source, drawing.name, drawing.note, side_px=drawing.pixels.shape[0])
+    return Picture(source, drawing.name, drawing.note)
 
 
 def _chart(found: HeatMap) -> Chart:

@@ -70,8 +70,8 @@ def compared(
     for output in known.card.outputs:
         here, there = known.pairs(output.name, pytorch)
         apart, bound = np.abs(here - there), bounds[output.name]
-        figures.append(Figure(f"{output.name}: largest difference", float(apart.max()), output.unit, bound))
-        figures.append(Figure(f"{output.name}: median difference", float(np.median(apart)), output.unit))
+        figures.append(Figure(output.name, "largest difference", float(apart.max()), output.unit, bound))
+        figures.append(Figure(output.name, "median difference", float(np.median(apart)), output.unit))
         if not figures[-2].is_kept:
             names = emotions if output.name == "emotion_logits" else [str(i) for i in range(here.shape[1])]
             explained += [f"{output.name}: {told}" for told in exchanged(here, there, bound, names)]
@@ -87,7 +87,9 @@ def compared(
 def exchanged(here: Floats, there: Floats, bound: float, names: Sequence[str]) -> Iterator[str]:
     """(N,K) each -> which columns stand in another's place, where that is all that differs."""
     apart = np.abs(here[:, :, None] - there[:, None, :]).max(axis=0)  # (column here, column there)
-    places: list[int] = apart.argmin(axis=1).tolist()
-    if len(set(places)) == len(places) and apart.min(axis=1).max() <= bound:
-        moved = [f"{names[at]} stands {names[place]}" for at, place in enumerate(places) if at != place]
-        yield f"in the place of {', '.join(moved)}"
+    moved = np.flatnonzero(~(np.diag(apart) <= bound))
+    found = apart[np.ix_(moved, moved)]
+    places = moved[found.argmin(axis=1)].tolist()
+    if len(set(places)) == len(moved) and found.min(axis=1).max() <= bound:
+        said = [f"{names[at]} stands {names[place]}" for at, place in zip(moved.tolist(), places, strict=True)]
+        yield f"in the place of {', '.join(said)}"

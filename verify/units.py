@@ -32,7 +32,7 @@ def judged(made: Calibration, aus: tuple[int, ...]) -> Finding:
         remedy = f"put the reference pictures au_N.png of {', '.join(map(str, aus))} there"
         return Finding(CHECK, ITEM, "cannot tell", made.note, remedy)
     figures = [
-        Figure(f"margin of au_{au}.png over the next output", margin, "presence", at_least=0.0)
+        Figure(f"au_{au}.png", "margin over the next output", margin, "presence", at_least=0.0)
         for au, margin in zip(aus, made.row_margins, strict=True)
     ]
     shown = [_heat_map(made, made.assigned, aus)]
