@@ -44,9 +44,9 @@ def verify(model: Model, module: nn.Module, engine: Engine, pictures: Sequence[P
     """Every output of `engine` against `module` in evaluation mode, at batch 1 and 8."""
     sizes = DETECTOR_SIZES_PX if "height" in model.input.shape else (model.example[2:],)
     inputs = [_batch(model, pictures, size) for size in sizes]
-    want = [_torch_outputs(model, module, batch) for batch in inputs]
-    single = [_engine_outputs(engine, batch, 1) for batch in inputs]
-    joint = [_engine_outputs(engine, batch, BATCH) for batch in inputs]
+    want = [torch_outputs(model, module, batch) for batch in inputs]
+    single = [_chunked(engine.run, batch, 1) for batch in inputs]
+    joint = [_chunked(engine.run, batch, BATCH) for batch in inputs]
     return [
         Difference(
             model=model.name,
@@ -91,28 +91,24 @@ def to_input(model: Model, pixels: Pixels, size: Sequence[int]) -> Tensor:
     return (resized * card.scale - mean) / std
 
 
-def _batch(model: Model, pictures: Sequence[Pixels], size: Sequence[int]) -> Tensor:
-    return torch.stack([to_input(model, picture, size) for picture in pictures])
+def _batch(model: Model, pictures: Sequence[Pixels], size: Sequence[int]) -> Floats:
+    return np.stack([to_input(model, picture, size).numpy() for picture in pictures])
 
 
 @torch.inference_mode()
-def _torch_outputs(model: Model, module: nn.Module, batch: Tensor) -> Mapping[str, Floats]:
-    """One picture at a time, as the original runs."""
+def torch_outputs(model: Model, module: nn.Module, batch: Floats) -> Mapping[str, Floats]:
+    """(N, ...) -> outputs by name, N rows each: one picture at a time, as the original runs."""
     names = [output.name for output in model.outputs]
 
-    def run(rows: Tensor) -> Mapping[str, Floats]:
-        values = module(rows)
+    def run(rows: Floats) -> Mapping[str, Floats]:
+        values = module(torch.from_numpy(rows))
         parts = values if isinstance(values, tuple) else (values,)
         return {name: part.numpy() for name, part in zip(names, parts, strict=True)}
 
     return _chunked(run, batch, 1)
 
 
-def _engine_outputs(engine: Engine, batch: Tensor, size: int) -> Mapping[str, Floats]:
-    return _chunked(lambda rows: engine.run(rows.numpy()), batch, size)
-
-
-def _chunked(run: Callable[[Tensor], Mapping[str, Floats]], batch: Tensor, size: int) -> Mapping[str, Floats]:
+def _chunked(run: Callable[[Floats], Mapping[str, Floats]], batch: Floats, size: int) -> Mapping[str, Floats]:
     parts = [run(batch[first : first + size]) for first in range(0, len(batch), size)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

@@ -13,8 +13,6 @@ from of3.verify.fp32 import Known
 from of3.verify.subject import Subject
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from of3.export.models import Model
 
 CHECK = "against PyTorch"
@@ -38,6 +36,7 @@ def findings(subject: Subject, known: Mapping[str, Known]) -> Iterator[Finding]:
 
 def _compared(subject: Subject, model: "Model", known: Known) -> Finding:
     from of3.export.checkpoints import BadWeights, load_all
+    from of3.export.verify import torch_outputs
 
     module, path = model.make().eval(), subject.weights / model.file
     try:
@@ -45,18 +44,8 @@ def _compared(subject: Subject, model: "Model", known: Known) -> Finding:
     except BadWeights as error:
         said = "; ".join(error.problems)
         return Finding(CHECK, model.name, "cannot tell", said, f"put the file that was exported at {path}")
-    got = [_outputs(model, module, batch) for batch in known.inputs]
+    got = [torch_outputs(model, module, batch) for batch in known.inputs]
     return compared(known, got, model.bounds, subject.bundle.labels.emotions)
-
-
-def _outputs(model: "Model", module: "nn.Module", batch: Floats) -> Outputs:
-    import torch
-
-    with torch.inference_mode():
-        made = [module(torch.from_numpy(row[None])) for row in batch]
-    rows = [values if isinstance(values, tuple) else (values,) for values in made]
-    names = [output.name for output in model.outputs]
-    return {name: torch.cat(part).numpy() for name, part in zip(names, zip(*rows, strict=True), strict=True)}
 
 
 def compared(
