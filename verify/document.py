@@ -1,11 +1,12 @@
 """Findings -> verify.json."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from of3.verify.finding import Drawing, Finding, HeatMap, Listing, wrong
+from of3.verify.finding import Drawing, Figure, Finding, HeatMap, Listing, wrong
 
 FORMAT, REVISION = "of3-verify", 1
 
@@ -19,7 +20,7 @@ def document(made_with: Mapping[str, str], findings: Sequence[Finding]) -> str:
         "made_with": made_with,
         "findings": [_finding(finding) for finding in findings],
     }
-    return json.dumps(told, indent=1) + "\n"
+    return json.dumps(told, indent=1, allow_nan=False) + "\n"
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
@@ -29,9 +30,14 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "verdict": finding.verdict,
         "said": finding.said,
         "remedy": finding.remedy,
-        "figures": [asdict(figure) for figure in finding.figures],
+        "figures": [_figure(figure) for figure in finding.figures],
         "exhibits": [_exhibit(exhibit) for exhibit in finding.exhibits],
     }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    """JSON has no word for what is not a number."""
+    return asdict(figure) | {"value": figure.value if math.isfinite(figure.value) else None}
 
 
 def _exhibit(exhibit: HeatMap | Listing | Sequence[Drawing]) -> Any:

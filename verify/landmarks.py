@@ -8,7 +8,7 @@ import numpy as np
 from of3.runtime.bundle import points_of
 from of3.runtime.types import Floats, PictureError, Pixels
 from of3.runtime.vision.pose import MOST_ERROR, Camera, HeadPose, head_pose
-from of3.verify.finding import Drawing, Figure, Finding, Verdict
+from of3.verify.finding import Drawing, Figure, Finding, beyond
 from of3.verify.fp32 import Fp32
 from of3.verify.mirrored import POINTS, MirroredPair, pairs
 from of3.verify.subject import Subject
@@ -24,6 +24,7 @@ MOST_APART = 0.08
 MOST_DEGREES = 7.5
 DRAWN_PX = 320
 DOT = (80, 220, 80)  # BGR
+OFF = "off the mirror image's, median"
 Rotation = tuple[float, float, float]  # Rx, Ry, Rz in rad
 LOOK = "look at the drawings; compare the weights' digest with the published one, export again"
 MORE = f"pass --faces FOLDER with {FEWEST_FACES} faces or more"
@@ -62,15 +63,9 @@ def landmarks(item: str, found: Sequence[MirroredPair], is_stand_in: bool) -> Fi
     apart = float(np.median(np.concatenate([pair.apart for pair in found])))
     figures = [
         Figure(
-            "landmarks",
-            f"fitted by a head, error below {MOST_ERROR:g} of the spread",
-            fitting,
-            "share",
-            at_least=0.5,
+            "faces", f"error of a head below {MOST_ERROR:g} of their spread", fitting, "share", at_least=0.5
         ),
-        Figure(
-            "landmarks", "off the mirror image's, median", apart, "of the eyes' distance", at_most=MOST_APART
-        ),
+        Figure("landmarks", OFF, apart, "of the eyes' distance", at_most=MOST_APART),
     ]
     drawn = [
         Drawing(pair.name, _drawn(pair), f"{np.median(pair.apart):.1%} off its mirror image") for pair in found
@@ -87,7 +82,7 @@ def pose(item: str, found: Sequence[MirroredPair], is_stand_in: bool) -> Finding
         return Finding(HEAD, item, "cannot tell", said, MORE)
     off = np.degrees(np.median([_off(a, b) for a, b in turned], axis=0)).tolist()
     figures = [
-        Figure(name, "off the mirror image's, median", degrees, "degrees", at_most=MOST_DEGREES)
+        Figure(name, OFF, degrees, "degrees", at_most=MOST_DEGREES)
         for name, degrees in zip(("Rx", "-Ry", "-Rz"), off, strict=True)
     ]
     return _finding(HEAD, item, figures, [], is_stand_in)
@@ -108,9 +103,9 @@ def _finding(
     if is_stand_in:
         said, remedy = "stand-in weights know no faces", "export the published weights"
         return Finding(check, item, "cannot tell", said, remedy, figures, exhibits)
-    kept: Verdict = "holds" if all(figure.is_kept for figure in figures) else "does not hold"
-    said = ", ".join(f"{figure.of} {figure.name}: {figure.value:.3g} {figure.unit}" for figure in figures)
-    return Finding(check, item, kept, said, "" if kept == "holds" else LOOK, figures, exhibits)
+    if off := beyond(figures):
+        return Finding(check, item, "does not hold", off, LOOK, figures, exhibits)
+    return Finding(check, item, "holds", "within what landmarks scatter by", "", figures, exhibits)
 
 
 def _pose(landmarks_px: Floats, pixels: Pixels) -> HeadPose | None:
@@ -122,8 +117,8 @@ def _pose(landmarks_px: Floats, pixels: Pixels) -> HeadPose | None:
 
 
 def _drawn(pair: MirroredPair) -> Pixels:
-    """The picture, of a height for a page, with a dot a landmark."""
-    scale = DRAWN_PX / pair.pixels.shape[0]
+    """The picture, of a size for a page, with a dot a landmark."""
+    scale = DRAWN_PX / max(pair.pixels.shape[:2])
     made = cv2.resize(pair.pixels, None, fx=scale, fy=scale).astype(np.uint8, copy=False)
     for x, y in pair.straight_px * scale:
         cv2.circle(made, (round(float(x)), round(float(y))), 2, DOT, -1, cv2.LINE_AA)
