@@ -108,7 +108,7 @@ def _from_stored(engine: Engine, card: ModelCard, bounds: Mapping[str, float]) -
     rows = min(len(check.pixels), engine.max_batch)
     found = selfcheck.differences(engine, card, check, rows)
     return [
-        Figure(output.name, "from the export's, largest", found[output.name], output.unit, bounds[output.name])
+        Figure(output.name, "from the export's", found[output.name], output.unit, bounds[output.name])
         for output in card.outputs
     ]
 
@@ -118,9 +118,9 @@ def _drift(known: Known, got: Sequence[Outputs], bounds: Mapping[str, float]) ->
         want, have = known.pairs(output.name, got)
         apart = np.abs(have - want)
         name, unit = output.name, output.unit
-        yield Figure(name, "from fp32, median", float(np.median(apart)), unit)
-        yield Figure(name, "from fp32, 99th percentile", float(np.percentile(apart, 99)), unit)
-        yield Figure(name, "from fp32, largest", float(apart.max()), unit, bounds[output.name])
+        yield Figure(name, "from fp32: median", float(np.median(apart)), unit)
+        yield Figure(name, "99th percentile", float(np.percentile(apart, 99)), unit)
+        yield Figure(name, "largest", float(apart.max()), unit, bounds[output.name])
 
 
 def _apart(
@@ -132,7 +132,7 @@ def _apart(
         apart = max(
             float(np.abs(a[output.name] - b[output.name]).max()) for a, b in zip(single, joint, strict=True)
         )
-        name = f"batch 1 from {ROWS}, largest"
+        name = f"batch 1 from {ROWS}"
         figures.append(Figure(output.name, name, apart, output.unit, bounds[output.name]))
     return figures
 
@@ -144,4 +144,4 @@ def _decisions(known: Known, got: Sequence[Outputs]) -> Iterator[Figure]:
     logits, au = (known.pairs(name, got) for name in ("emotion_logits", "au"))
     first, present = ([values.argmax(axis=1) for values in logits], [values >= PRESENT for values in au])
     for of, (want, have) in (("emotion labels", first), (f"action units from {PRESENT:g} on", present)):
-        yield Figure(of, "decided otherwise than in fp32", float((want != have).mean()), "share")
+        yield Figure(of, "decided otherwise", float((want != have).mean()), "share")

@@ -43,7 +43,7 @@ def _source(subject: Subject, entry: Mapping[str, Any]) -> Finding:
     if file in FILES and FILES[file].sha256 == here:
         return Finding(WEIGHTS, file, "holds", f"the published file, sha256 {here[:12]}…")
     what = "stand-in weights" if entry["status"] == "stand-in" else "not the published file"
-    want = f", which is {FILES[file].sha256[:12]}…" if file in FILES else ""
+    want = f", published is {FILES[file].sha256[:12]}…" if file in FILES else ""
     said = f"{what}: sha256 {here[:12]}…{want}"
     return Finding(WEIGHTS, file, "cannot tell", said, "run `of3 fetch-weights`, then `of3 export --force`")
 

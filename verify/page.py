@@ -10,7 +10,7 @@ from of3.runtime.pages.charts import of_one_view
 from of3.runtime.pages.html import html
 from of3.runtime.pages.page import Caution, Cell, Chart, Page, Part, Section, Sheet, Table, Text, Verdict
 from of3.runtime.pages.page import Figure as Picture
-from of3.verify.finding import Drawing, Figure, Finding, HeatMap, Listing, bound_of, wrong
+from of3.verify.finding import Drawing, Figure, Finding, HeatMap, Listing, wrong
 
 ORDER = ("does not hold", "cannot tell", "holds")
 CELL_PX = 26
@@ -40,25 +40,26 @@ def _verdicts(findings: Sequence[Finding]) -> Section:
 
 
 def _section(check: str, findings: Sequence[Finding]) -> Section:
+    tables = [_figures(finding) for finding in findings if finding.figures]
     exhibits = [_part(exhibit) for finding in findings for exhibit in finding.exhibits]
-    return Section(check[0].upper() + check[1:], [_figures(findings), *exhibits])
+    return Section(check[0].upper() + check[1:], [*tables, *exhibits])
 
 
-def _figures(findings: Sequence[Finding]) -> Part:
+def _figures(finding: Finding) -> Part:
     """A row a quantity, a column a measure."""
-    measures = list(dict.fromkeys(figure.name for finding in findings for figure in finding.figures))
-    rows: dict[tuple[str, str, str], dict[str, str]] = {}
-    for finding in findings:
-        for figure in finding.figures:
-            row = rows.setdefault((finding.item, figure.of, figure.unit), {})
-            row[figure.name] = _value(figure)
-    cells = [[*place, *(row.get(measure, "") for measure in measures)] for place, row in rows.items()]
-    return Table("Figures, and what they must keep to", ("item", "of", "unit", *measures), cells)
+    measures = list(dict.fromkeys(figure.name for figure in finding.figures))
+    rows: dict[str, dict[str, str]] = {}
+    for figure in finding.figures:
+        rows.setdefault(f"{figure.of}, {figure.unit}", {})[figure.name] = _value(figure)
+    cells = [[of, *(row.get(measure, "") for measure in measures)] for of, row in rows.items()]
+    return Table(f"{finding.item}: figures, and the bounds they must keep", ("of", *measures), cells)
 
 
 def _value(figure: Figure) -> str:
-    wanted = f", want {bound_of(figure)}" if bound_of(figure) else ""
-    return f"{figure.value:.3g}{wanted}"
+    most = "" if figure.at_most is None else f" ≤ {figure.at_most:.2g}"
+    least = "" if figure.at_least is None else f" ≥ {figure.at_least:.2g}"
+    fails = "" if figure.is_kept else "FAILS: "
+    return f"{fails}{figure.value:.3g}{most}{least}"
 
 
 def _part(exhibit: HeatMap | Listing | Sequence[Drawing]) -> Part:

@@ -84,11 +84,11 @@ def test_a_precision_that_drifts_is_named_with_the_output_and_how_far(found):
         "multitask on planted bf16"
     ]
     finding = made["multitask on planted bf16"]
-    assert finding.said.startswith("drifts: au from the export's, largest 0.5 presence in [0,1], want at most")
+    assert finding.said.startswith("drifts: au from the export's 0.5 presence in [0,1], want at most")
     told = figures(finding)
-    assert told["au", "from fp32, median"].value == pytest.approx(0.5, abs=1e-3)
-    assert told["gaze_rad", "from fp32, largest"].value < 1e-6
-    assert told["action units from 0.5 on", "decided otherwise than in fp32"].value > 0.1
+    assert told["au", "from fp32: median"].value == pytest.approx(0.5, abs=1e-3)
+    assert told["gaze_rad", "largest"].value < 1e-6
+    assert told["action units from 0.5 on", "decided otherwise"].value > 0.1
 
 
 def test_numbers_that_are_none_drift(found):

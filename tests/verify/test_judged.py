@@ -5,11 +5,13 @@ import math
 import numpy as np
 import pytest
 
+from of3.engines.manifest import read_bundle
 from of3.export.mirror import GazeOrder
 from of3.runtime.runs.calibrate import Identity, decide, documented
 from of3.verify import emotions, gaze, origin, units
 from of3.verify.finding import Figure, Finding, beyond, wrong
-from of3.verify.pytorch import exchanged
+from of3.verify.fp32 import Known
+from of3.verify.pytorch import compared, exchanged
 from of3.verify.subject import Picture
 
 AUS = (1, 2, 4)
@@ -116,6 +118,22 @@ def test_what_is_wrong_is_named_by_check_and_item():
         Finding("c", "z", "cannot tell", ""),
     ]
     assert wrong(findings) == ["b: y"]
+
+
+@pytest.mark.parametrize(
+    ("shift", "verdict"),
+    [(5e-5, "holds"), (5e-4, "cannot tell"), (0.1, "does not hold"), (math.nan, "does not hold")],
+)
+def test_a_difference_from_pytorch_is_judged_by_the_exports_bound_and_by_what_roundings_do(
+    bundle_folder, shift, verdict
+):
+    card = read_bundle(bundle_folder).model("multitask")
+    rows = np.zeros((3, 3, 224, 224), np.float32)
+    outputs = {each.name: np.zeros((3, each.shape[1]), np.float32) for each in card.outputs}
+    other = outputs | {"emotion_logits": outputs["emotion_logits"] + np.float32(shift)}
+    assert 1e-4 < card.check.bounds["fp32"]["emotion_logits"] < 0.1
+    found = compared(Known(card, [rows], [outputs]), [other], dict.fromkeys(outputs, 1e-4), "12345678")
+    assert found.verdict == verdict
 
 
 def test_columns_that_changed_places_are_named_and_columns_that_differ_are_not():
