@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 
+from of3.runtime.types import PictureError
 from of3.verify import emotions, engines, gaze, landmarks, origin, pytorch, units
 from of3.verify.finding import Finding
 from of3.verify.fp32 import Fp32, known_of
@@ -19,7 +20,9 @@ def findings(subject: Subject) -> Iterator[Finding]:
         known = known_of(fp32, subject.compared)
         yield from pytorch.findings(subject, known)
         yield from engines.findings(subject.bundle, known, engines.kinds_here())
-        yield units.finding(subject, fp32)
-        yield gaze.finding(subject, fp32)
-        yield emotions.finding(subject, fp32)
+        for part in (units, gaze, emotions):
+            try:
+                yield part.finding(subject, fp32)
+            except PictureError as error:
+                yield Finding(part.CHECK, part.ITEM, "does not hold", str(error), "run `of3 export --force`")
         yield from landmarks.findings(subject, fp32)

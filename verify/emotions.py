@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from of3.runtime.vision.multitask import softmax
+from of3.runtime.vision.outputs import plausible
 from of3.verify.finding import Figure, Finding, Listing
 from of3.verify.fp32 import Fp32, faces_of
 from of3.verify.subject import Picture, Subject
@@ -22,12 +23,16 @@ Ranking = Sequence[tuple[str, float]]  # emotion, probability; the likeliest fir
 
 
 def finding(subject: Subject, fp32: Fp32, smiling: Mapping[str, str] = SMILING) -> Finding:
-    """smiling: what faces that smile are called, by the digest of their file."""
+    """smiling: what faces that smile are called, by the digest of their file.
+
+    Raises PictureError: numbers that cannot be.
+    """
     pictures = [*subject.faces, *subject.parts]
     if not pictures:
         return Finding(CHECK, ITEM, "cannot tell", "no picture below images/", _wanted(smiling))
     card = subject.bundle.model("multitask").input
-    logits = fp32.run("multitask", faces_of(card, [picture.pixels for picture in pictures]))["emotion_logits"]
+    outputs = fp32.run("multitask", faces_of(card, [picture.pixels for picture in pictures]))
+    logits = plausible("emotion_logits", outputs["emotion_logits"])
     labels = [label.lower() for label in subject.bundle.labels.emotions]
     rankings = [_ranking(labels, shares.tolist()) for shares in softmax(logits)]
     return judged(list(zip(pictures, rankings, strict=True)), smiling, subject.is_stand_in)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from of3.engines.base import Floats
 from of3.export.mirror import CLEAR_MARGIN, UNDETERMINED, GazeOrder, mirror_test, sentence
 from of3.runtime.types import Pixels
+from of3.runtime.vision.outputs import plausible
 from of3.verify.finding import Figure, Finding
 from of3.verify.fp32 import Fp32, faces_of
 from of3.verify.subject import Subject
@@ -15,11 +16,14 @@ MEASURED = "run `of3 export --force`, then `of3 run --gaze_order measured`"
 
 
 def finding(subject: Subject, fp32: Fp32) -> Finding:
-    """On real faces and the reference pictures, as the export does."""
+    """On real faces and the reference pictures, as the export does.
+
+    Raises PictureError: numbers that cannot be.
+    """
     card = subject.bundle.model("multitask").input
 
     def gaze(pictures: Sequence[Pixels]) -> Floats:
-        return fp32.run("multitask", faces_of(card, pictures))["gaze_rad"]
+        return plausible("gaze_rad", fp32.run("multitask", faces_of(card, pictures))["gaze_rad"])
 
     pictures = [picture.pixels for picture in (*subject.faces, *subject.parts)]
     return judged(mirror_test(gaze, pictures), subject.bundle.labels.gaze)

@@ -1,9 +1,10 @@
 """Which output answers to which action unit: the reference pictures, as `of3 run` calibrates by them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from of3.runtime.runs.calibrate import Calibration, calibrate
 from of3.runtime.types import Floats, Image
+from of3.runtime.vision.outputs import plausible
 from of3.verify.finding import Figure, Finding, HeatMap
 from of3.verify.fp32 import Fp32, faces_of
 from of3.verify.subject import Subject
@@ -19,10 +20,10 @@ KEPT = "`of3 run` keeps the documented order; look at the heat map, and trust th
 def finding(subject: Subject, fp32: Fp32) -> Finding:
     card = subject.bundle.model("multitask").input
 
-    def score(images: list[Image]) -> Floats:
-        return fp32.run("multitask", faces_of(card, [image.pixels for image in images]))["au"]
+    def score(images: Sequence[Image]) -> Floats:
+        return plausible("au", fp32.run("multitask", faces_of(card, [image.pixels for image in images]))["au"])
 
-    made = calibrate(subject.bundle, subject.references, None, True, lambda images: score(list(images)))
+    made = calibrate(subject.bundle, subject.references, None, True, score)
     return judged(made, subject.bundle.labels.aus)
 
 

@@ -1,12 +1,14 @@
 """What the figures of one check decide, at their bounds."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from of3.engines.manifest import read_bundle
 from of3.export.mirror import GazeOrder
+from of3.export.models import LABELS
 from of3.runtime.runs.calibrate import Identity, decide, documented
 from of3.verify import emotions, gaze, origin, units
 from of3.verify.finding import Figure, Finding, beyond, wrong
@@ -129,7 +131,7 @@ def test_a_difference_from_pytorch_is_judged_by_the_exports_bound_and_by_what_ro
 ):
     card = read_bundle(bundle_folder).model("multitask")
     rows = np.zeros((3, 3, 224, 224), np.float32)
-    outputs = {each.name: np.zeros((3, each.shape[1]), np.float32) for each in card.outputs}
+    outputs = {each.name: np.zeros((3, int(each.shape[1])), np.float32) for each in card.outputs}
     other = outputs | {"emotion_logits": outputs["emotion_logits"] + np.float32(shift)}
     assert 1e-4 < card.check.bounds["fp32"]["emotion_logits"] < 0.1
     found = compared(Known(card, [rows], [outputs]), [other], dict.fromkeys(outputs, 1e-4), "12345678")
@@ -151,11 +153,7 @@ def test_equal_columns_that_stayed_are_not_taken_for_exchanged():
     assert list(exchanged(here, there, 1e-4, "nhsa")) == ["in the place of h stands s, s stands h"]
 
 
-def test_labels_are_those_that_tables_have(standin_root):
-    from dataclasses import replace
-
-    from of3.export.models import LABELS
-
+def test_labels_are_those_that_tables_have():
     assert origin.labelled(LABELS).verdict == "holds"
     other = replace(LABELS, aus=(2, 1, *LABELS.aus[2:]), emotions=LABELS.emotions[:7])
     assert origin.labelled(other).said == (

@@ -1,6 +1,7 @@
 """Roots in which one thing each is wrong: found, named, and nothing else is."""
 
 import json
+import math
 import subprocess
 import sys
 
@@ -133,6 +134,13 @@ def test_a_graph_that_drifts_from_what_was_exported_is_found(responsive):
     status, wrong, found = verified(responsive)
     assert (status, wrong) == (1, [PYTORCH, CPU_FP32])
     assert "drifts: emotion_logits from the export's" in found[CPU_FP32]["said"]
+
+
+def test_numbers_that_are_none_are_found(responsive):
+    responsive.graph("multitask", scaled("gaze_regressor.bias", math.nan))
+    status, wrong, found = verified(responsive)
+    assert (status, wrong) == (1, [PYTORCH, CPU_FP32, "gaze: which output is yaw"])
+    assert found[wrong[2]]["said"] == "the network's gaze_rad is not finite or beyond 10000"
 
 
 def test_weights_that_are_not_those_of_the_bundle_are_found(responsive, permuted_root):
