@@ -25,7 +25,7 @@ FLOORS = {
     "runs": "engines records vision logs pipeline sources tracks drawing tables pages report",
     "commands": "engines records vision logs pipeline runs",
     "export": "engines records vision runs commands",
-    "verify": "engines records vision logs pages runs commands pipeline export",
+    "verify": "engines records vision logs drawing pages runs commands pipeline export",
     "tools": "engines records vision logs pipeline sources runs commands export",
 }
 RECORDS = {"", "types", "settings", "options", "remarks", "patience", "stream", "video_options", "live_options"}

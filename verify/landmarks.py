@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from of3.runtime.bundle import points_of
+from of3.runtime.drawing.contours import WFLW, lines_of
 from of3.runtime.types import Floats, PictureError, Pixels
 from of3.runtime.vision.pose import MOST_ERROR, Camera, HeadPose, head_pose
 from of3.verify.finding import Drawing, Figure, Finding, beyond
@@ -23,7 +24,7 @@ MOST_APART = 0.08
 # in the median, 7.5 at the 90th percentile (300 simulated pairs, turned by up to 23 degrees).
 MOST_DEGREES = 7.5
 DRAWN_PX = 320
-DOT = (80, 220, 80)  # BGR
+GREEN = (80, 220, 80)  # BGR
 OFF = "off the mirror image's, median"
 Rotation = tuple[float, float, float]  # Rx, Ry, Rz in rad
 LOOK = "look at the drawings; compare the weights' digest with the published one, export again"
@@ -117,9 +118,13 @@ def _pose(landmarks_px: Floats, pixels: Pixels) -> HeadPose | None:
 
 
 def _drawn(pair: MirroredPair) -> Pixels:
-    """The picture, of a size for a page, with a dot a landmark."""
+    """The picture, of a size for a page, with the landmarks as the contours that they should be."""
     scale = DRAWN_PX / max(pair.pixels.shape[:2])
     made = cv2.resize(pair.pixels, None, fx=scale, fy=scale).astype(np.uint8, copy=False)
-    for x, y in pair.straight_px * scale:
-        cv2.circle(made, (round(float(x)), round(float(y))), 2, DOT, -1, cv2.LINE_AA)
+    landmarks_px = pair.straight_px * np.float32(scale)
+    for line in lines_of(landmarks_px, WFLW):
+        points = np.rint(line.points_px).astype(np.int32)
+        cv2.polylines(made, [points], line.is_closed, GREEN, 1, cv2.LINE_AA)
+    for x, y in landmarks_px[list(WFLW.dots)].tolist():
+        cv2.circle(made, (round(x), round(y)), 3, GREEN, -1, cv2.LINE_AA)
     return made
