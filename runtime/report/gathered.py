@@ -11,7 +11,7 @@ from of3.runtime.logs.items import path_of
 from of3.runtime.logs.store import Store
 from of3.runtime.report.batch import Batch, batch_of
 from of3.runtime.report.poses import Poses
-from of3.runtime.report.repeats import Repeats
+from of3.runtime.report.repeats import Alike, Repeats
 from of3.runtime.report.summary import Summary
 from of3.runtime.vision.pose import Camera
 
@@ -45,8 +45,7 @@ class Gathered:
             self.repeats.add(batch)
             shown(len(batch.pictures))
 
-    def alike(self, store: Store) -> tuple[int, list[list[str]]]:
-        """How many faces have another's numbers; names of the pictures of some."""
+    def alike(self, store: Store) -> Alike:
         count, groups = self.repeats.groups()
         wanted = {number for group in groups for number in group}
         paths = dict[int, str]()
@@ -54,7 +53,7 @@ class Gathered:
             for number, path in enumerate(islice(_paths(store), max(wanted) + 1)):
                 if number in wanted:
                     paths[number] = legible(path)
-        return count, [[paths[number] for number in group] for group in groups]
+        return Alike(count, [[paths[number] for number in group] for group in groups])
 
 
 def _paths(store: Store) -> Iterator[str]:

@@ -10,12 +10,13 @@ from of3.runtime.logs import coding
 from of3.runtime.logs.coding import ARRAYS, AT_ARRAYS, Values
 from of3.runtime.logs.made import OutputNames
 from of3.runtime.report.histogram import Histogram
+from of3.runtime.report.summary import Measured
 from of3.runtime.types import Record
 from of3.runtime.vision.derived import derived
 from of3.runtime.vision.pose import Camera
 
 SAMPLED = 3000  # faces of all
-ANGLES = ("Rx, > 0 looks down", "Ry, > 0 looks to the picture's left", "Rz, > 0 tilted clockwise")
+ANGLES = ("Rx, > 0 looks down", "Ry, > 0 to the picture's left", "Rz, > 0 tilted clockwise")
 AT_LANDMARKS = AT_ARRAYS + ARRAYS.index("landmarks_px")
 
 
@@ -43,6 +44,11 @@ class Poses:
             self.measured += 1
             for histogram, angle in zip(self.angles_deg, pose.rotation_rad, strict=True):
                 histogram.add(np.array([degrees(angle)]))
+
+    def measured_angles(self) -> list[Measured]:
+        """None where no face had landmarks that are a face's."""
+        named = zip(ANGLES, self.angles_deg, strict=True)
+        return [Measured(f"head {name}", "deg", each) for name, each in named if each.total]
 
 
 def poses_of(faces: int) -> Poses:

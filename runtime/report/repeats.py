@@ -1,5 +1,6 @@
 """Faces whose numbers are the same: a picture under two names, a frozen frame, a network that has stuck."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,8 +9,17 @@ from numpy.typing import NDArray
 from of3.runtime.report.batch import Batch
 
 SAME = 0.01  # to which numbers are rounded before they are compared
+MOST = 1e6  # numbers beyond it are taken for it
 SHOWN = 5  # groups, and faces of each
 MULTIPLIERS = np.random.default_rng(0).integers(1, 1 << 63, 18, np.uint64) | np.uint64(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """count: of faces with the numbers of one before them.  groups: names of the pictures of some."""
+
+    count: int
+    groups: Sequence[Sequence[str]]
 
 
 @dataclass(slots=True)
@@ -21,7 +31,7 @@ class Repeats:
 
     def add(self, batch: Batch) -> None:
         values = np.concatenate([batch.au, batch.shares, batch.gaze_rad], axis=1)
-        rounded = np.rint(values / SAME).astype(np.int64).astype(np.uint64)
+        rounded = np.rint(np.clip(np.nan_to_num(values), -MOST, MOST) / SAME).astype(np.int64).astype(np.uint64)
         self.digests.append((rounded * MULTIPLIERS).sum(axis=1, dtype=np.uint64))
         self.numbers.append(batch.numbers.astype(np.int32))
 
@@ -31,9 +41,7 @@ class Repeats:
             return 0, []
         digests, numbers = np.concatenate(self.digests), np.concatenate(self.numbers)
         order = np.argsort(digests, kind="stable")
-        digests, numbers = digests[order], numbers[order]
-        starts = np.flatnonzero(np.concatenate([[True], digests[1:] != digests[:-1]]))
-        sizes = np.diff([*starts.tolist(), len(digests)]) if len(starts) < len(digests) else np.ones(0, int)
-        largest = np.argsort(-sizes, kind="stable")[:SHOWN]
-        found = [numbers[starts[at] : starts[at] + min(sizes[at], SHOWN)].tolist() for at in largest]
-        return len(digests) - len(starts), [group for group in found if len(group) > 1]
+        _, starts, sizes = np.unique(digests[order], return_index=True, return_counts=True)
+        largest = [at for at in np.argsort(-sizes, kind="stable")[:SHOWN].tolist() if sizes[at] > 1]
+        found = [numbers[order[starts[at] : starts[at] + min(sizes[at], SHOWN)]].tolist() for at in largest]
+        return len(digests) - len(sizes), found

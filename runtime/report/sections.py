@@ -1,7 +1,7 @@
 """What was counted -> the sections of a page."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from of3.runtime.logs.columns import EMOTIONS, UNITS, legible
 from of3.runtime.pages.charts import bars, density, histogram
@@ -9,11 +9,12 @@ from of3.runtime.pages.page import Caution, Chart, Figure, Part, Section, Sheet,
 from of3.runtime.report.batch import Spot
 from of3.runtime.report.histogram import Histogram
 from of3.runtime.report.odd import KINDS
-from of3.runtime.report.poses import ANGLES, Poses
-from of3.runtime.report.repeats import SAME
-from of3.runtime.report.summary import Summary
+from of3.runtime.report.poses import Poses
+from of3.runtime.report.repeats import SAME, Alike
+from of3.runtime.report.summary import Measured, Summary
 
 Thumbnail = Callable[[Spot], str]  # a data URI, or nothing
+ALIKE = f"every AU, emotion and gaze as of another, when rounded to {SAME}"
 
 
 def counts_section(title: str, what: str, summary: Summary, thumbnail: Thumbnail) -> Section:
@@ -47,62 +48,39 @@ def counts_section(title: str, what: str, summary: Summary, thumbnail: Thumbnail
 def distributions_section(title: str, summary: Summary, poses: Poses) -> Section:
     if not summary.faces:
         return Section(title, [Text("No face.")])
-    named = [(f"AU{unit:02d}", each) for unit, each in zip(UNITS, summary.aus, strict=True)]
-    gaze = [("Gaze yaw", summary.gaze_sides[0]), ("Gaze pitch", summary.gaze_sides[1])]
-    angles = [(f"Head {name}", each) for name, each in zip(ANGLES, poses.angles_deg, strict=True) if each.total]
-    sure = [("Confidence", summary.confidence)] if summary.confidence.total else []
-    parts: list[Part] = [Section("Action units", [_chart(*each, "score") for each in named])]
-    parts.append(Section("Emotions", list(_emotions(summary))))
-    plane = density(
-        "Gaze", ("yaw, deg", "pitch, deg"), (summary.gaze.edges, summary.gaze.edges), summary.gaze.counts
-    )
-    parts.append(
-        Section(
-            "Gaze, head and box",
-            [
-                plane,
-                *(_chart(*each, "deg") for each in (*gaze, *angles)),
-                *(_chart(*each, "probability") for each in sure),
-            ],
-        )
-    )
-    if angles:
-        parts.append(Text(f"Head poses: of {poses.measured:,} faces, a sample of those with landmarks."))
-    every = [(name, each, "score") for name, each in named]
-    every += [
-        (f"emotion {name}", each, "probability") for name, each in zip(EMOTIONS, summary.shares, strict=True)
+    others = [*summary.measured_gaze(), *poses.measured_angles(), *summary.measured_boxes()]
+    edges = summary.gaze.edges
+    plane = density("Gaze", ("yaw, deg", "pitch, deg"), (edges, edges), summary.gaze.counts)
+    parts: list[Part] = [
+        Section("Action units", list(map(_chart, summary.measured_units()))),
+        Section("Emotions", list(_emotions(summary))),
+        Section("Gaze, head and box", [plane, *map(_chart, others)]),
     ]
-    every += [(name, each, "deg") for name, each in (*gaze, *angles)]
-    every += [(name, each, "probability") for name, each in sure]
-    parts.append(_numbers(every))
+    if poses.measured:
+        parts.append(Text(f"Head poses: of {poses.measured:,} faces, a sample of those with landmarks."))
+    parts.append(_numbers([*summary.measured_units(), *summary.measured_emotions(), *others]))
     return Section(title, parts)
 
 
 def _emotions(summary: Summary) -> Iterator[Chart]:
     yield bars("The most probable", {label: summary.emotions[label] for label in EMOTIONS}, "faces")
-    means = {
-        name: round(each.mean, 4) for name, each in zip(EMOTIONS, summary.shares, strict=True) if each.total
-    }
+    means = {each.name: round(each.counted.mean, 4) for each in summary.measured_emotions()}
     yield bars("Mean probability", means)
 
 
-def _chart(name: str, counted: Histogram, unit: str) -> Chart:
-    return histogram(name, unit, counted.edges, counted.bins)
+def _chart(measured: Measured) -> Chart:
+    return histogram(measured.name, measured.unit, measured.counted.edges, measured.counted.bins)
 
 
-def _numbers(named: list[tuple[str, Histogram, str]]) -> Table:
-    rows = [
-        [
-            name,
-            unit,
-            f"{each.total:,}",
-            *(f"{value:.3f}" for value in (each.mean, each.deviation, each.median, each.least, each.most)),
-        ]
-        for name, each, unit in named
-        if each.total
-    ]
+def _numbers(measured: Sequence[Measured]) -> Table:
+    rows = [[each.name, each.unit, f"{each.counted.total:,}", *_said(each.counted)] for each in measured]
     head = ["column", "unit", "values", "mean", "deviation", "median", "least", "most"]
     return Table("In numbers; values beyond a chart's range are in its outermost bins", head, rows)
+
+
+def _said(counted: Histogram) -> Iterator[str]:
+    for value in (counted.mean, counted.deviation, counted.median, counted.least, counted.most):
+        yield f"{value:.3f}"
 
 
 def extremes_section(title: str, summary: Summary, thumbnail: Thumbnail) -> Section:
@@ -118,33 +96,22 @@ def extremes_section(title: str, summary: Summary, thumbnail: Thumbnail) -> Sect
     return Section(title, parts or [Text("No face.")])
 
 
-def odd_section(
-    title: str, summary: Summary, thumbnail: Thumbnail, alike: tuple[int, list[list[str]]] | None = None
-) -> Section:
-    """alike: how many faces have another's numbers, and names of some; None where nobody looked."""
+def odd_section(title: str, summary: Summary, thumbnail: Thumbnail, alike: Alike | None = None) -> Section:
+    """alike: None where nobody looked for faces with the same numbers."""
     parts: list[Part] = []
     constant = summary.constants()
     if constant and summary.faces > 1:
-        said = f"The same value in every one of {summary.faces:,} rows: {', '.join(constant)}."
-        parts.append(Caution(said))
-    rows = [[kind.name, kind.text, _share(summary.odds[kind.name].count, summary.faces)] for kind in KINDS]
+        parts.append(Caution(f"The same in every one of {summary.faces:,} rows: {', '.join(constant)}."))
+    odds = [(kind, summary.odds[kind.name]) for kind in KINDS]
+    rows = [[kind.name, kind.text, _share(odd.count, summary.faces)] for kind, odd in odds]
     if alike is not None:
-        text = f"every AU, emotion and gaze as of another, when rounded to {SAME}"
-        rows.append(["near-duplicate", text, _share(alike[0], summary.faces)])
-    parts.append(
-        Table("Faces to look at before their numbers are believed", ["what", "how it is known", "faces"], rows)
-    )
-    for kind in KINDS:
-        if summary.odds[kind.name].top.kept:
-            parts.append(_sheet(kind.name, summary.odds[kind.name].top.kept, thumbnail, kind.value))
-    if alike is not None and alike[1]:
-        parts.append(
-            Table(
-                "Near-duplicates: the largest groups",
-                ["group", "some of it"],
-                [[str(number), ", ".join(names)] for number, names in enumerate(alike[1], 1)],
-            )
-        )
+        rows.append(["near-duplicate", ALIKE, _share(alike.count, summary.faces)])
+    head = ["what", "how it is known", "faces"]
+    parts.append(Table("Faces to look at before their numbers are believed", head, rows))
+    parts += [_sheet(kind.name, odd.top.kept, thumbnail, kind.value) for kind, odd in odds if odd.top.kept]
+    if alike is not None and alike.groups:
+        groups = [[str(number), ", ".join(names)] for number, names in enumerate(alike.groups, 1)]
+        parts.append(Table("Near-duplicates: the largest groups", ["group", "some of it"], groups))
     return Section(title, parts)
 
 

@@ -26,6 +26,15 @@ class Reason:
     examples: list[tuple[Failure, Spot]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A column, by a name that its table has or nearly so, and how often it has which value."""
+
+    name: str
+    unit: str
+    counted: Histogram
+
+
 def _scores() -> list[Histogram]:
     return [Histogram(0.0, 1.0) for _ in UNITS]
 
@@ -92,12 +101,21 @@ class Summary:
         for reason in self.reasons.values():
             yield from (spot for _, spot in reason.examples)
 
+    def measured_units(self) -> list[Measured]:
+        return [Measured(f"AU{unit:02d}", "score", each) for unit, each in zip(UNITS, self.aus, strict=True)]
+
+    def measured_emotions(self) -> list[Measured]:
+        return [Measured(name, "probability", each) for name, each in zip(EMOTIONS, self.shares, strict=True)]
+
+    def measured_gaze(self) -> list[Measured]:
+        names = ("gaze yaw", "gaze pitch")
+        return [Measured(name, "deg", each) for name, each in zip(names, self.gaze_sides, strict=True)]
+
+    def measured_boxes(self) -> list[Measured]:
+        """None where whole pictures were the faces."""
+        return [Measured("confidence", "probability", self.confidence)] if self.confidence.total else []
+
     def constants(self) -> list[str]:
         """Columns that hold one value throughout."""
-        named = {
-            **{f"AU{unit:02d}": each for unit, each in zip(UNITS, self.aus, strict=True)},
-            **{f"emotion_{label}": each for label, each in zip(EMOTIONS, self.shares, strict=True)},
-            **dict(zip(("gaze_yaw", "gaze_pitch"), self.gaze_sides, strict=True)),
-            "confidence": self.confidence,
-        }
-        return [name for name, each in named.items() if each.is_constant]
+        every = (self.measured_units(), self.measured_emotions(), self.measured_gaze(), self.measured_boxes())
+        return [each.name for some in every for each in some if each.counted.is_constant]

@@ -20,7 +20,7 @@ from of3.runtime.vision.images import read_image
 
 SIDE_PX, QUALITY = 160, 75
 AROUND = 1.4  # sides of its box that are shown of a face
-MOST_BYTES = 3_500_000  # of all, in the page
+MOST_BYTES = 3_000_000  # of all, in the page
 MOST_DECODED = 10_000  # frames of all videos: some 20 s of 720p
 
 

@@ -12,6 +12,7 @@ from of3.runtime.report.lines import MOST_FACES, Lines
 from of3.runtime.report.videos import VideoFound
 
 OPEN = 3  # so many are not closed
+MOST_ROWS = 500  # of the table of them
 Columns = dict[str, list[Any]]
 
 
@@ -21,14 +22,11 @@ def videos_section(
     """Each with its time lines, and the datasets that these refer to."""
     datasets = dict[str, Columns]()
     parts: list[Part] = [_table(videos)]
-    if any(found.lines is None for found in videos):
-        lacking = sum(found.lines is None for found in videos)
-        parts.append(
-            Text(
-                f"{lacking} of the videos have no time lines here, which would make the page too large: "
-                "run of3 report on logs of fewer videos, or read their tables."
-            )
-        )
+    if lacking := sum(found.lines is None for found in videos):
+        said = f"{lacking:,} of {len(videos):,} videos have no time lines here: the page would be too large"
+        parts.append(Text(f"{said}. Give them other --logs, or read their tables."))
+    if len(videos) > MOST_ROWS:
+        parts.append(Text(f"The first {MOST_ROWS} of {len(videos):,} videos are in the table."))
     for number, found in enumerate(videos):
         if found.lines is not None:
             inside, columns = _of_video(found, found.lines, f"video {number}", thumbnail)
@@ -40,7 +38,7 @@ def videos_section(
 def _table(videos: Sequence[VideoFound]) -> Table:
     head = ["video", "finished", "s", "frames", "faces", "people", "frames without one", "cuts", "damage"]
     caption = "faces: a face in a frame; people: faces that were followed"
-    return Table(f"Videos; {caption}", head, list(map(_row, videos)))
+    return Table(f"Videos; {caption}", head, list(map(_row, videos[:MOST_ROWS])))
 
 
 def _row(found: VideoFound) -> list[str]:

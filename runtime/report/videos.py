@@ -17,7 +17,7 @@ from of3.runtime.tracks.follower import Follower
 from of3.runtime.tracks.watched import watched
 
 A_LINE = 600  # points
-MOST_POINTS = 9000  # of all lines of a page, 260 bytes each
+MOST_POINTS = 8000  # of all lines of a page, 260 bytes each; those of one video more at most
 MOST_LINES = 15  # videos that have some
 MOST_FOLLOWED = 40_000  # faces of all of these: some 20 s
 MOST_POSES = 4000  # likewise: some 4 s

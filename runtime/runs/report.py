@@ -21,6 +21,7 @@ from of3.runtime.pages.page import Page, Section
 from of3.runtime.report.gathered import Gathered
 from of3.runtime.report.made import made_parts
 from of3.runtime.report.poses import poses_of
+from of3.runtime.report.repeats import Alike
 from of3.runtime.report.sections import counts_section, distributions_section, extremes_section, odd_section
 from of3.runtime.report.thumbnails import Thumbnails
 from of3.runtime.report.video_sections import Columns, videos_section
@@ -91,9 +92,7 @@ def _page(asked: Asked, folder: Path, parts: Sequence[Part], how: str) -> Page:
     return Page("of3 report", _subtitle(folder), sections, list(_footer(asked, parts)), datasets)
 
 
-def _pictures(
-    part: Part, how: str, shown: Callable[[int], None]
-) -> tuple[Gathered, tuple[int, list[list[str]]]]:
+def _pictures(part: Part, how: str, shown: Callable[[int], None]) -> tuple[Gathered, Alike]:
     """What was counted, and which faces have another's numbers."""
     gathered = Gathered(poses_of(part.total))
     with open_store(part.records, how) as store:
@@ -128,7 +127,7 @@ def _sections(
     gathered: Gathered,
     flags: Any,
     thumbnails: Thumbnails,
-    alike: tuple[int, list[list[str]]] | None = None,
+    alike: Alike | None = None,
 ) -> Iterator[Section]:
     """alike: None where nobody looked for faces with the same numbers: successive frames have them."""
     known = flags if isinstance(flags, dict) else {}

@@ -16,6 +16,7 @@ from of3.runtime.report.extremes import KEPT, Top
 from of3.runtime.report.gathered import Gathered
 from of3.runtime.report.odd import KINDS
 from of3.runtime.report.poses import poses_of
+from of3.runtime.report.repeats import Alike
 from of3.runtime.report.summary import Summary
 from of3.runtime.types import Analysis, Failure
 from tools.made_logs import NAMES, SIZE_PX, Seed
@@ -109,7 +110,7 @@ def test_a_picture_under_two_names_is_found():
     results += [one("in/copy", replace(results[3][1].taken, source="in/copy"))]
     store = store_of(results)
     gathered.add_pictures(store, lambda count: None)
-    assert gathered.alike(store) == (1, [["in/00003", "in/copy"]])
+    assert gathered.alike(store) == Alike(1, [["in/00003", "in/copy"]])
 
 
 def test_a_name_that_is_not_utf8_is_legible_in_a_group():
@@ -117,7 +118,7 @@ def test_a_name_that_is_not_utf8_is_legible_in_a_group():
     store = store_of([*made(1), one(path, replace(Seed(0).record(path)))])
     gathered = Gathered(poses_of(2))
     gathered.add_pictures(store, lambda count: None)
-    assert gathered.alike(store) == (1, [["in/00000", "in/\\xff"]])
+    assert gathered.alike(store) == Alike(1, [["in/00000", "in/\\xff"]])
 
 
 def test_reasons_are_counted_with_some_of_their_pictures():

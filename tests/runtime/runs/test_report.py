@@ -133,6 +133,15 @@ def test_a_page_that_is_there_is_replaced_whole(few):
     assert [path.name for path in page.parent.glob(".*")] == []
 
 
+def test_of_many_videos_some_have_lines_and_the_others_are_counted(tmp_path):
+    for number in range(17):
+        write_video(tmp_path, f"{number}.mp4", f"{number:02d}", 3, 1)
+    assert main([str(tmp_path)]) == 0
+    text = " ".join(text_of(tmp_path / "openface3" / "report.html").split())
+    assert "2 of 17 videos have no time lines here" in text
+    assert "frames 51 with" in text
+
+
 def test_facts_that_others_wrote_do_no_harm(few):
     for path in (few / "openface3" / "video").rglob("*.json"):
         path.write_text('{"notes": 3, "cuts_s": "x", "faces": [], "duration_s": {}, "flags": 7}')
