@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCE = Path(__file__).parent / "privacy" / "lookups.c"
 PATIENCE_S = 300
 LONGER_S = 15  # than onnxruntime waits before it looks up its vendor's host
@@ -100,6 +101,17 @@ def test_shares_and_what_is_made_of_them(watched, standin_root, tmp_path):
     for words in (["manifest", *where], ["run", *where, "--shard", "0/1"], ["merge", *where[2:4]]):
         assert watched("-c", OF3, *words, *(["--device", "cpu"] if words[0] != "merge" else [])) == ([], [])
     assert watched("-c", OF3, "render", tmp_path / "logs", said="written anew") == ([], [])
+
+
+def test_a_report(watched, tmp_path):
+    pytest.importorskip("jinja2", reason="the extra report is not installed")
+    code = (
+        f"import sys; from pathlib import Path; sys.path.insert(0, {str(REPOSITORY)!r})\n"
+        "from tools.made_logs import write_pictures, write_video; logs = Path(sys.argv[1])\n"
+        "write_pictures(logs, ['a.jpg', 'b.jpg']); write_video(logs, 'v.mp4', 'v', 5)\n"
+        "from of3.runtime.commands.report import main; sys.exit(main(sys.argv[1:]))"
+    )
+    assert watched("-c", code, tmp_path / "logs", said="written") == ([], [])
 
 
 def test_doctor_and_build(watched, bundle_copy):

@@ -15,6 +15,7 @@ from of3.runtime.pages.html import VENDOR
 from of3.runtime.pages.page import Caution, Figure, Page, Section, Sheet, Table, Text, Verdict
 from of3.runtime.types import RunError
 
+pytest.importorskip("jinja2", reason="the extra report is not installed")
 NASTY = "</script><img src=x onerror=alert(1)>'\""
 # One pixel.
 PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"

@@ -10,6 +10,7 @@ from of3.runtime.pages.charts import bars, density, histogram
 from of3.runtime.pages.html import html
 from of3.runtime.pages.page import Cell, Chart, Figure, Page, Section, Sheet, Table, Text, Verdict
 
+pytest.importorskip("jinja2", reason="the extra report is not installed")
 NASTY = "</script><img src=x onerror=document.title='run'>"
 PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 LINES = {

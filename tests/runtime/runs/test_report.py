@@ -10,6 +10,7 @@ from of3.runtime.commands.report import main
 from of3.runtime.runs.lock import locked
 from tools.made_logs import drawn, write_pictures, write_video
 
+pytest.importorskip("jinja2", reason="the extra report is not installed")
 ODD = [
     "<img src=x onerror=alert(1)>.jpg",
     "&quot;'\".jpg",
