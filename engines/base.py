@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from of3.engines.errors import Error
 from of3.engines.workers import Workers
 
 Floats = NDArray[np.float32]
@@ -14,15 +15,15 @@ Outputs = Mapping[str, Floats]
 Wait = Callable[[], Outputs]
 
 
-class EngineUnavailable(Exception):
+class EngineUnavailable(Error):
     """An engine cannot be opened here; the message says why and what would change that."""
 
 
-class EngineFailed(Exception):
+class EngineFailed(Error):
     """An engine broke while it ran (out of memory, lost device); it must not be used again."""
 
 
-class BatchRefused(Exception):
+class BatchRefused(Error):
     """A batch is outside what this engine was built for; another engine may take it."""
 
 

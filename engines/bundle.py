@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from of3.engines.errors import Error
+
 PUBLISHED = "published"  # what is said of weights that are
 REMEDY = "run `of3 export --force`"
 
 
-class BundleError(Exception):
+class BundleError(Error):
     """The bundle is missing, foreign, of another revision, incomplete or changed."""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from of3.engines import host
 from of3.engines.base import EngineUnavailable, Floats
+from of3.engines.errors import Error
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ FLOAT_BYTES = 4
 DEVICE = 0  # CUDA_VISIBLE_DEVICES chooses another
 
 
-class CudaError(Exception):
+class CudaError(Error):
     """A CUDA call failed, by its name and CUDA's own words."""
 
 

@@ -8,7 +8,7 @@ from of3.engines import speeds
 from of3.engines.base import CpuThreads, EngineUnavailable
 from of3.engines.bundle import Bundle
 from of3.engines.fallback import Candidate, Fallback
-from of3.engines.registry import FAKE, OPENVINO, ORDER, Kind, kind_named
+from of3.engines.registry import FAKE, OPENVINO, ORDER, Kind, kind_named, misfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,8 @@ def kinds_for(choice: Choice, fastest: str = "") -> tuple[Kind, ...]:
     if choice.engine == "auto":
         return fitting[:1] if choice.require else fitting
     asked = _named(choice.engine)
-    if choice.device not in (asked.device, "cuda"):
-        raise EngineUnavailable(
-            f"got --engine {choice.engine} with --device cpu: want --device cuda, or --engine cpu or openvino"
-        )
+    if why := misfit(choice.device, choice.engine):
+        raise EngineUnavailable(why)
     if choice.require:
         return (asked,)
     return fitting[fitting.index(asked) :] if asked in fitting else (asked, *_of_the_cpu(fitting))

@@ -145,6 +145,16 @@ PLUGIN = re.compile(r"plugin:([a-z0-9]+(?:-[a-z0-9]+)*)")  # any other, by the e
 CHOICES = ("auto", *NAMES, "plugin:NAME")
 
 
+def misfit(device: str, engine: str) -> str:
+    """Why an engine, by its name, cannot be asked for on a device; empty where it can.
+
+    Raises ValueError as `kind_named` does.
+    """
+    if engine == "auto" or device in (kind_named(engine).device, "cuda"):
+        return ""
+    return f"got engine {engine} with device cpu: want device cuda, or engine cpu or openvino"
+
+
 def kind_named(name: str) -> Kind:
     """A kind of engine by its name.  Raises ValueError where there is none."""
     if name in KINDS:

@@ -6,6 +6,8 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, Timeo
 from dataclasses import dataclass
 from typing import Generic, ParamSpec, TypeVar
 
+from of3.engines.errors import Error
+
 LOOK_EVERY_S = 1.0
 CLOSE_WITHIN_S = 5.0
 
@@ -13,7 +15,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class WorkerDied(Exception):
+class WorkerDied(Error):
     """A thread ended in the midst of its work: what was queued for it may never be done."""
 
 
@@ -51,7 +53,7 @@ class Workers:
             return Step(self, self._pool.submit(step, *arguments, **named))
         except RuntimeError as error:  # "can't start new thread"; a picture must not pay for it
             raise WorkerDied(
-                f"{error}: allow more processes (ulimit -u, pids.max) and memory, or fewer --workers"
+                f"{error}: allow more processes (ulimit -u, pids.max) and memory, or fewer workers"
             ) from error
 
     def wait(self, future: Future[T]) -> T:

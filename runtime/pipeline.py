@@ -1,5 +1,7 @@
 """Pictures in, records out: the only file that knows the order of the stages."""
 
+import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,9 +20,11 @@ from of3.runtime.boundary import or_failure
 from of3.runtime.bundle import labels_of, open_bundle
 from of3.runtime.faces import Cut, J, Place, every_of, gathered, one_of
 from of3.runtime.networks import DETECTOR, LANDMARKS, MULTITASK, Networks
+from of3.runtime.pictures import Keyed, Pictures, each_of, source_of
 from of3.runtime.settings import Settings
 from of3.runtime.steps import Results, Steps, results_of
 from of3.runtime.stream import Pause, UntilRaised, admitting_map, batches, delayed, ordered_map, passing, peek
+from of3.runtime.turns import Turns
 from of3.runtime.types import (
     Analysed,
     Analysis,
@@ -29,9 +33,7 @@ from of3.runtime.types import (
     Floats,
     Image,
     K,
-    Pixels,
     Record,
-    RunError,
     RunningBatch,
     Sample,
     Searched,
@@ -43,16 +45,19 @@ from of3.runtime.vision.images import Encoded, encoded
 from of3.runtime.vision.multitask import numbers_of
 from of3.runtime.vision.sample import CROP_PX, face_tensor
 
-# A path, BGR uint8 (H,W,3), or what makes such pixels when it is called, once, on a thread of the pipeline's.
-Picture = str | Path | Pixels | Callable[[], Pixels]
 A = TypeVar("A")
 B = TypeVar("B")
 Make = Callable[[], Batch[K]]  # on any thread
+AuOrder = Mapping[int, int]  # AU number -> network output
 Analyses = Sequence[tuple[K, Analysis | Failure]]
 
 
 class Pipeline:
-    """Open engines and the worker threads that feed them.  Use as a context manager, from one thread."""
+    """Open engines and the worker threads that feed them.  Use as a context manager.
+
+    Threads may share one: they take turns, a result at a time, and who waits for a picture keeps the others
+    waiting.  A process that was forked from the one that opened it gets Closed: open one there.
+    """
 
     def __init__(self, bundle: Bundle, settings: Settings):
         """Raises BundleError or EngineUnavailable."""
@@ -64,101 +69,99 @@ class Pipeline:
         self._ahead = workers + 1  # pictures decoded and waiting; each may be large
         self._workers = Workers(workers, "of3")
         self._alone: Pipeline | None = None
-        self._is_closed = False
+        self._opening = threading.Lock()
+        self._turns = Turns()
 
     @classmethod
-    def open(cls, bundle: str | Path, settings: Settings | None = None) -> "Pipeline":
+    def open(cls, bundle: str | os.PathLike[str], settings: Settings | None = None) -> "Pipeline":
         """Open the bundle in a folder, e.g. `Pipeline.open("weights/of3_bundle", Settings(detect=True))`."""
         return cls(open_bundle(Path(bundle)), settings or Settings())
 
-    def run(
-        self, pictures: Iterable[Picture], au_to_index: Mapping[int, int] | None = None
-    ) -> Iterator[Record | Failure]:
+    def run(self, pictures: Pictures, au_to_index: AuOrder | None = None) -> Iterator[Record | Failure]:
         """Paths, or BGR uint8 (H,W,3) arrays, -> one Record or Failure each, in order, as they get ready.
+
+        A path or an array by itself is one picture.
 
         au_to_index: a calibrated map AU number -> network output; the documented order without one.
         An array is copied when it is taken, so that its owner may fill it again.  Several calls may be gone
         through at once.  What `pictures` raises comes after the results of all it gave before.
-        Raises RunError once the pipeline is closed.
+        Raises Closed once the pipeline is closed, TypeError where `pictures` is nothing of the kind.
         """
-        for _, result in self.run_keyed(((None, picture) for picture in pictures), au_to_index):
-            yield result
+        keyed = ((None, picture) for picture in each_of(pictures))
+        return (result for _, result in self.run_keyed(keyed, au_to_index))
 
     def run_keyed(
-        self, pictures: Iterable[tuple[K, Picture]], au_to_index: Mapping[int, int] | None = None
+        self, pictures: Keyed[K], au_to_index: AuOrder | None = None
     ) -> Iterator[tuple[K, Record | Failure]]:
         """As `run`; whatever comes with a picture comes back with its result."""
         return chain.from_iterable(self.run_batches(pictures, list, au_to_index))
 
     def run_batches(
-        self,
-        pictures: Iterable[tuple[K, Picture]],
-        then: Callable[[Results[K]], A],
-        au_to_index: Mapping[int, int] | None = None,
+        self, pictures: Keyed[K], then: Callable[[Results[K]], A], au_to_index: AuOrder | None = None
     ) -> Iterator[A]:
         """As `run_keyed`, some at a time, each some through `then`, which runs on several threads at once.
 
         What `then` raises comes in the place of its result.
         """
+        self._turns.check()
         return self._run(pictures, one_of(self._steps), then, au_to_index)
 
     def run_faces(
-        self, pictures: Iterable[Picture], most: int = 0, au_to_index: Mapping[int, int] | None = None
+        self, pictures: Pictures, most: int = 0, au_to_index: AuOrder | None = None
     ) -> Iterator[Analysis | Failure]:
         """As `run`, with every face of each picture; a Failure: the picture could not be read or searched.
 
         most: faces of a picture, the best, 0 for all.  Without `Settings.detect` a picture is one face.
         """
-        for _, result in self.run_faces_keyed(((None, picture) for picture in pictures), most, au_to_index):
-            yield result
+        keyed = ((None, picture) for picture in each_of(pictures))
+        return (result for _, result in self.run_faces_keyed(keyed, most, au_to_index))
 
     def run_faces_keyed(
-        self,
-        pictures: Iterable[tuple[K, Picture]],
-        most: int = 0,
-        au_to_index: Mapping[int, int] | None = None,
+        self, pictures: Keyed[K], most: int = 0, au_to_index: AuOrder | None = None
     ) -> Iterator[tuple[K, Analysis | Failure]]:
         """As `run_faces`; whatever comes with a picture comes back with its result."""
         return chain.from_iterable(self.run_faces_batches(pictures, list, most, au_to_index))
 
     def run_faces_batches(
         self,
-        pictures: Iterable[tuple[K, Picture]],
+        pictures: Keyed[K],
         then: Callable[[Analyses[K]], A],
         most: int = 0,
-        au_to_index: Mapping[int, int] | None = None,
+        au_to_index: AuOrder | None = None,
     ) -> Iterator[A]:
         """As `run_faces_keyed`, some at a time, as `run_batches` does it.
 
         Faces of several pictures go through the networks together; each picture comes out whole.
         """
+        self._turns.check()
         places = ((Place(key), picture) for key, picture in pictures)
-        faces = UntilRaised(self._run(places, every_of(self._steps, most), list, au_to_index))
+        parts = self._run(places, every_of(self._steps, most), list, au_to_index)
+        return self._turns.taken(self._whole(parts, then))
+
+    def _whole(
+        self, parts: Iterator[Sequence[tuple[Place[K], Record | Failure]]], then: Callable[[Analyses[K]], A]
+    ) -> Iterator[A]:
+        faces = UntilRaised(parts)
         yield from self._on_threads(then, gathered(faces), self._ahead)
         faces.check()
 
     def _run(
-        self,
-        pictures: Iterable[tuple[J, Picture]],
-        cut: Cut[J],
-        then: Callable[[Results[J]], A],
-        au_to_index: Mapping[int, int] | None,
+        self, pictures: Keyed[J], cut: Cut[J], then: Callable[[Results[J]], A], au_to_index: AuOrder | None
     ) -> Iterator[A]:
         """On this pipeline, or on all cores a picture that comes alone."""
         aus = au_to_index or {au: index for index, au in enumerate(self.bundle.labels.aus)}
-        taken = UntilRaised(map(_source, enumerate(pictures)))
+        given = ((key, source_of(number, picture)) for number, (key, picture) in enumerate(pictures))
+        taken = UntilRaised(given)
         first, sources = peek(taken, 2 if self._may_switch() else 0)
         flow = self._for_one() if len(first) == 1 else self
-        if flow._is_closed:
-            raise RunError("this pipeline is closed: open another")
-        yield from flow._flow(sources, cut, aus, then)
+        yield from flow._turns.taken(flow._flow(sources, cut, aus, then))
         taken.check()
 
     def _flow(
         self,
         sources: Iterable[tuple[J, Source | Failure]],
         cut: Cut[J],
-        aus: Mapping[int, int],
+        aus: AuOrder,
         then: Callable[[Results[J]], A],
     ) -> Iterator[A]:
         """The order of the stages.  Networks are started and waited for here; all else is done on threads."""
@@ -256,12 +259,15 @@ class Pipeline:
 
     def _for_one(self) -> "Pipeline":
         """The same pipeline with all cores on one run, opened when first a picture comes alone."""
-        if self._alone is None:
-            self._alone = Pipeline(self.bundle, replace(self.settings, batch=1, parallel_runs=1))
-        return self._alone
+        with self._opening:
+            self._turns.check()
+            if self._alone is None:
+                self._alone = Pipeline(self.bundle, replace(self.settings, batch=1, parallel_runs=1))
+            return self._alone
 
     def au_scores(self, pictures: Sequence[Image]) -> Floats:
         """Whole pictures -> (N,8) AU scores in the network's output order."""
+        self._turns.check()
         card = self.bundle.model(MULTITASK).input
         faces = np.empty((len(pictures), 3, CROP_PX, CROP_PX), np.float32)
         for picture, out in zip(pictures, faces, strict=True):
@@ -278,23 +284,16 @@ class Pipeline:
 
     def close(self) -> None:
         """Stop the threads and give back the engines; the pipeline cannot run afterwards.  Twice is once."""
-        if self._is_closed:
+        if not self._turns.end():
             return
-        self._is_closed = True
         self._workers.close()
         self.networks.close()
         if self._alone is not None:
             self._alone.close()
 
     def __enter__(self) -> "Pipeline":
+        self._turns.check()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _source(numbered: tuple[int, tuple[K, Picture]]) -> tuple[K, Source | Failure]:
-    number, (key, picture) = numbered
-    if isinstance(picture, str | Path):
-        return key, Source(str(picture), str(picture))
-    return key, Source(f"array {number}", picture if callable(picture) else np.array(picture))

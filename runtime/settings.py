@@ -1,7 +1,12 @@
 """What a pipeline does, and where."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from numbers import Integral, Real
+from typing import Any, Literal
+
+from of3.engines.registry import PRECISIONS, misfit
+from of3.runtime.types import RunError
 
 Resize = float | Literal["auto"]  # the detector's pixels for one of the picture's; auto: at several sizes
 
@@ -13,9 +18,33 @@ MAX_PIXELS_VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
 Faces = int | Literal["best", "all"]  # of a picture: one, every one, or the best so many
 
 
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "device": ("cpu", "cuda"),
+    "precision": PRECISIONS,
+    "gaze_order": ("seed", "measured"),
+    "best_face": ("score", "larger"),
+}
+SWITCHES = ("require", "tf32", "detect", "landmarks", "reject_damaged")
+COUNTS: Mapping[str, int] = {  # and the least that each may be
+    "max_pixels": 1,
+    "memory_bytes": 0,
+    "batch": 0,
+    "workers": 0,
+    "parallel_runs": 0,
+    "cores": 0,
+}
+
+
+class SettingsError(RunError, ValueError):
+    """A setting is none that there is, or does not go with another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a pipeline does.  Zero means "as many as suit the machine"."""
+    """What a pipeline does.  Zero means "as many as suit the machine".
+
+    Raises SettingsError, which is a ValueError, at once: never when the pipeline is opened.
+    """
 
     device: str = "cpu"  # "cuda" falls back to "cpu"
     engine: str = "auto"  # or "tensorrt", "cuda", "openvino", "cpu", "plugin:NAME": where to begin
@@ -36,3 +65,32 @@ class Settings:
     # least time for one picture.
     parallel_runs: int = 0
     cores: int = 0  # that may be kept busy
+
+    def __post_init__(self) -> None:
+        for name, wanted in CHOICES.items():
+            _check(name, getattr(self, name) in wanted, self, f"one of {', '.join(wanted)}")
+        for name in SWITCHES:
+            _check(name, isinstance(getattr(self, name), bool), self, "True or False")
+        for name, least in COUNTS.items():
+            _check(name, _is_count(getattr(self, name), least), self, f"a whole number from {least} on")
+        _check("detector_resize", _is_resize(self.detector_resize), self, "a number above 0, or 'auto'")
+        _check("engine", isinstance(self.engine, str), self, "a name")
+        try:
+            why = misfit(self.device, self.engine)
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
+        if why:
+            raise SettingsError(why)
+
+
+def _check(name: str, is_well: bool, settings: Settings, want: str) -> None:
+    if not is_well:
+        raise SettingsError(f"got {name}={getattr(settings, name)!r}, want {want}")
+
+
+def _is_count(value: Any, least: int) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+
+
+def _is_resize(value: Any) -> bool:
+    return value == "auto" or (isinstance(value, Real) and 0 < float(value) < float("inf"))

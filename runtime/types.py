@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from of3.engines.errors import Error as Error  # noqa: PLC0414 - for floors that do not see the engines
+
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
@@ -17,11 +19,11 @@ Floats = NDArray[np.float32]
 K = TypeVar("K")  # what comes with a picture and goes with it
 
 
-class PictureError(Exception):
+class PictureError(Error):
     """This picture cannot be analysed, and why; costs one row."""
 
 
-class RunError(Exception):
+class RunError(Error):
     """This run cannot start or go on, and what to do about it; exit status 2."""
 
 
@@ -31,6 +33,10 @@ class RunBroken(RunError):
 
 class InputLost(RunBroken):
     """The pictures, or the means to read them, are gone: no other worker would do better."""
+
+
+class Closed(RunError):
+    """What is used was closed, or lives in the process that this one was forked from."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,6 +14,7 @@ from typing import Any
 from of3.engines import cuda
 from of3.engines.base import EngineUnavailable
 from of3.engines.bundle import Bundle, ModelCard
+from of3.engines.errors import Error
 from of3.engines.graph import read_graph
 from of3.engines.trt import libraries, plan_file
 from of3.engines.trt.plan_file import PlanCard, TensorCard
@@ -30,7 +31,7 @@ TIMING_CACHE = "timing.cache"
 MAX_CACHE_BYTES = 1 << 28
 
 
-class PlanError(Exception):
+class PlanError(Error):
     """A plan could not be built, and every reason the parser and the builder gave."""
 
 

@@ -16,7 +16,7 @@ from of3.runtime.logs.items import Item, Stamp, key_of, path_of
 from of3.runtime.logs.made import OutputNames
 from of3.runtime.logs.rows import Measures, Result, faces_of, taken
 from of3.runtime.remarks import TILTED
-from of3.runtime.types import Analysis, Failure, Floats, RawValues, Record
+from of3.runtime.types import Analysis, Error, Failure, Floats, RawValues, Record
 
 Values = tuple[Any, ...]  # of a row
 # Columns of `pictures` and `faces`, but for what says whose they are.  A picture without a stage has the face
@@ -52,7 +52,7 @@ AT_TAKEN, AT_WIDTH, AT_HEIGHT, *AT_MOMENT = (AT_REMARKS + 1 + number for number 
 ROW_READ = f"{PICTURE_READ}, {', '.join(f'f.{name}' for name in FACE)}"
 
 
-class Damaged(Exception):
+class Damaged(Error):
     """A row is not what was written."""
 
 

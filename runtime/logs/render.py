@@ -24,12 +24,12 @@ from of3.runtime.logs.rows import (
 )
 from of3.runtime.logs.store import Region, Store, region_seed
 from of3.runtime.logs.tables import has_rows
-from of3.runtime.types import Failure
+from of3.runtime.types import Error, Failure
 
 BLOCK = 1 << 20
 
 
-class Changed(Exception):
+class Changed(Error):
     """A table holds other rows than the store says it should."""
 
 

@@ -10,14 +10,14 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
-from of3.runtime.types import RunBroken
+from of3.runtime.types import Error, RunBroken
 
 T = TypeVar("T")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interrupted(Exception):
+class Interrupted(Error):
     """The run was asked to end, and did; everything so far is written."""
 
     def __init__(self, number: int, goes_on: str = ""):

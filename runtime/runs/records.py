@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from of3.runtime.logs.store import BATCH, open_store
+from of3.runtime.logs.store import BATCH, Store, open_store
 from of3.runtime.runs.reading import folder_of, held
 from of3.runtime.runs.render import records_of
 from of3.runtime.stream import batches
-from of3.runtime.types import Failure, Record
+from of3.runtime.types import Closed, Failure, Record
 
 
 class Records:
@@ -28,8 +28,15 @@ class Records:
         place = records_of(folder)
         with ExitStack() as opened:
             how = opened.enter_context(held(folder))
-            self._store = opened.enter_context(open_store(place, how))
+            self._kept = opened.enter_context(open_store(place, how))
             self._opened = opened.pop_all()
+        self._is_closed = False
+
+    @property
+    def _store(self) -> Store:
+        if self._is_closed:
+            raise Closed("these records are closed: open them again")
+        return self._kept
 
     def __len__(self) -> int:
         return sum(self._store.counts(run).total for run in self._store.runs())
@@ -54,8 +61,13 @@ class Records:
     def __enter__(self) -> "Records":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Let runs begin on the folder again.  Reading raises Closed afterwards.  Twice is once."""
+        self._is_closed = True
         self._opened.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _columns(results: Sequence[Record | Failure], like: Record | None) -> dict[str, NDArray[Any]]:

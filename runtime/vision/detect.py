@@ -41,7 +41,7 @@ def view(image: Image, card: InputCard, factor: float) -> View:
     if height * width * factor * factor > MAX_FED_PIXELS:
         raise PictureError(
             f"too large: {width}x{height} pixels at detector_resize {factor:g}, "
-            f"want at most {MAX_FED_PIXELS} to look for a face: pass a smaller --detector_resize"
+            f"want at most {MAX_FED_PIXELS} to look for a face: pass a smaller detector_resize"
         )
     if round(min(height, width) * factor) < 1:
         raise PictureError(f"detector_resize {factor:g} leaves nothing of {width}x{height} pixels")

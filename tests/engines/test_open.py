@@ -104,7 +104,7 @@ def test_in_bf16_openvino_is_no_reason_to_leave_the_cpu_engine_in_fp32():
 
 @pytest.mark.parametrize("engine", ["cuda", "plugin:webgpu"])
 def test_a_gpu_engine_on_the_cpu_is_a_contradiction(engine):
-    with pytest.raises(EngineUnavailable, match=f"got --engine {engine} with --device cpu"):
+    with pytest.raises(EngineUnavailable, match=f"got engine {engine} with device cpu"):
         kinds_for(Choice("cpu", engine))
 
 

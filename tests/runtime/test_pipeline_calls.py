@@ -1,14 +1,18 @@
 """What callers of `Pipeline.run` do with it."""
 
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 import pytest
 
-from of3.engines.workers import WorkerDied
 from of3.runtime.pipeline import Pipeline
+from of3.runtime.runs.watch import watch
 from of3.runtime.settings import Settings
-from of3.runtime.types import Failure, Record, RunError
+from of3.runtime.types import Closed, Failure, Image, Record
 
 
 def frame(number):
@@ -71,21 +75,107 @@ def test_a_call_that_is_given_up_leaves_the_pipeline_as_it_was(pipeline, want):
     np.testing.assert_allclose(found, want, atol=1e-5)
 
 
-def test_closing_twice_is_closing_once_and_nothing_runs_afterwards(bundle_folder):
+def test_a_path_or_an_array_by_itself_is_one_picture(pipeline, want, tmp_path):
+    path = tmp_path / "0.png"
+    cv2.imwrite(str(path), frame(0))
+    for one in (str(path), path, frame(0), lambda: frame(0)):
+        (result,) = pipeline.run(one)
+        np.testing.assert_allclose(values(result), want[0], atol=1e-5)
+        assert len(list(pipeline.run_faces(one))) == 1
+    for many in (np.stack([frame(0), frame(1)]), np.array([str(path), str(path)])):
+        assert [type(result) for result in pipeline.run(many)] == [Record, Record]
+    (failed,) = pipeline.run(frame(0)[..., 0])
+    assert failed.reason == "array: got uint8 (64, 48), want uint8 (H,W,3) in BGR order"
+    for none in (b"a.jpg", 3, None):
+        with pytest.raises(TypeError, match="want a path, a BGR uint8"):
+            pipeline.run(none)
+
+
+def test_closing_twice_is_closing_once_and_nothing_begins_afterwards(bundle_folder):
     pipeline = Pipeline.open(bundle_folder)
-    list(pipeline.run([frame(0)]))
     pipeline.close()
     pipeline.close()
-    with pytest.raises(RunError, match="this pipeline is closed: open another"):
-        list(pipeline.run([frame(0)]))
+    calls = (
+        lambda: pipeline.run([frame(0)]),
+        lambda: pipeline.run_keyed([(0, frame(0)), (1, frame(1))]),
+        lambda: pipeline.run_batches([(0, frame(0))], list),
+        lambda: pipeline.run_faces("a.jpg"),
+        lambda: pipeline.run_faces_keyed([(0, frame(0))]),
+        lambda: pipeline.au_scores([Image("a", frame(0))]),
+        pipeline.__enter__,
+        lambda: next(watch(pipeline, [(frame(0), 0.0)])),
+    )
+    for call in calls:
+        with pytest.raises(Closed, match="this pipeline is closed: open another"):
+            call()
 
 
-def test_a_call_under_way_ends_when_the_pipeline_is_closed(bundle_folder):
-    with Pipeline.open(bundle_folder) as pipeline:
-        results = pipeline.run(frame(number) for number in range(100))
-        assert not isinstance(next(results), Failure)
-    with pytest.raises(WorkerDied):
-        list(results)
+@pytest.mark.parametrize("settings", [Settings(), Settings(landmarks=True)], ids=str)
+def test_a_call_under_way_ends_when_the_pipeline_is_closed(bundle_folder, settings):
+    with Pipeline.open(bundle_folder, settings) as pipeline:
+        every = pipeline.run(frame(number) for number in range(100))
+        faces = pipeline.run_faces(frame(number) for number in range(100))
+        assert not isinstance(next(every), Failure)
+        next(faces)
+    for results in (every, faces):
+        with pytest.raises(Closed, match="this pipeline is closed"):
+            list(results)
+
+
+def test_threads_share_a_pipeline_and_each_has_its_own_results(pipeline, want):
+    def call(number):
+        if number % 3 == 0:  # which goes another way than several
+            return [values(next(pipeline.run(frame(number))))]
+        return [values(result) for result in pipeline.run([frame(number), frame(number + 1)])]
+
+    with ThreadPoolExecutor(8) as threads:
+        every = list(threads.map(call, range(15)))
+    for number, found in enumerate(every):
+        np.testing.assert_allclose(found, want[number : number + len(found)], atol=1e-5)
+
+
+def test_what_gives_the_pictures_may_run_the_pipeline_itself(pipeline, want):
+    def looked_at_before():
+        for number in range(16):
+            assert isinstance(next(pipeline.run(frame(number))), Record)
+            yield frame(number)
+
+    np.testing.assert_allclose([values(each) for each in pipeline.run(looked_at_before())], want, atol=1e-5)
+
+
+FORK = """
+import multiprocessing, sys
+import numpy as np
+from of3.runtime import Pipeline, Settings
+from of3.runtime.types import Closed
+
+def in_the_fork():
+    with Pipeline.open(sys.argv[1]) as own:
+        (found,) = own.run(picture)
+        assert abs(found.raw.au - want.raw.au).max() < 1e-5
+    try:
+        pipeline.run(picture)
+    except Closed as error:
+        print(error, flush=True)
+    pipeline.close()
+
+picture = np.full((64, 48, 3), 9, np.uint8)
+with Pipeline.open(sys.argv[1], Settings(**eval(sys.argv[2]))) as pipeline:
+    (want,) = pipeline.run(picture)
+    child = multiprocessing.get_context("fork").Process(target=in_the_fork)
+    child.start()
+    child.join()
+    (again,) = pipeline.run(picture)
+sys.exit(child.exitcode)
+"""
+
+
+@pytest.mark.parametrize("asked", ["{}", "{'parallel_runs': 1, 'cores': 2}", "{'landmarks': True}"])
+def test_a_fork_is_told_to_open_its_own_and_does_not_wait_for_ever(bundle_folder, asked):
+    words = [sys.executable, "-c", FORK, str(bundle_folder), asked]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "of which this is a fork: open one here, or start processes by spawn" in done.stdout
 
 
 def test_batches_go_through_a_step_on_threads_and_what_it_raises_comes_in_its_place(pipeline, want):

@@ -9,10 +9,11 @@ from of3.runtime.logs.counts import Counts
 from of3.runtime.runs.messages import Message
 from of3.runtime.runs.shards.plan import Plan
 from of3.runtime.runs.shards.results import Task
+from of3.runtime.types import Error
 from of3.runtime.video_options import VideoOptions
 
 
-class WorkerLost(Exception):
+class WorkerLost(Error):
     """A worker ended in the midst of its work, and how."""
 
 

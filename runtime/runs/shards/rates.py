@@ -34,7 +34,7 @@ from of3.runtime.runs.shards.plan import Plan
 from of3.runtime.runs.shards.pool import WorkerLost
 from of3.runtime.runs.shards.process import Child, begin
 from of3.runtime.stream import delayed
-from of3.runtime.types import Floats, PictureError, RunError, Source
+from of3.runtime.types import Error, Floats, PictureError, RunError, Source
 from of3.runtime.vision.images import read_image
 from of3.runtime.vision.search import scene
 
@@ -46,7 +46,7 @@ WITHIN_S, LOOK_EVERY_S = 120.0, 0.5  # an engine may be compiled when it is open
 CONTEXT_BYTES = 512 << 20  # of CUDA itself in each process: taken before it can be asked what is free
 
 
-class NotMeasured(Exception):
+class NotMeasured(Error):
     """There are no rates, and why."""
 
 

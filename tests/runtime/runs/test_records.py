@@ -8,7 +8,7 @@ import pytest
 
 from of3.runtime import Failure, Pipeline, Record, Settings, open_records
 from of3.runtime.runs.lock import locked
-from of3.runtime.types import RunError
+from of3.runtime.types import Closed, RunError
 
 
 def test_they_are_what_the_pipeline_gave(run, out, aligned, standin_root):
@@ -39,6 +39,9 @@ def test_columns_are_arrays_of_a_row_a_picture(run, out):
     with open_records(out) as records:
         columns, results = records.columns(), list(records)
     assert all(len(column) == 6 for column in columns.values())
+    for call in (records.columns, records.__len__, lambda: list(records)):
+        with pytest.raises(Closed, match="these records are closed: open them again"):
+            call()
     good = columns["success"]
     assert good.tolist() == [isinstance(result, Record) for result in results]
     assert columns["path"].tolist() == [result.source for result in results]

@@ -151,7 +151,7 @@ def test_a_factor_that_leaves_nothing_is_one_pictures_error():
 
 def test_more_than_the_network_has_memory_for_is_said_with_the_remedy():
     giant = Image("x", np.broadcast_to(np.zeros(3, np.uint8), (8000, 8000, 3)))
-    with pytest.raises(PictureError, match=r"8000x8000 pixels .* pass a smaller --detector_resize"):
+    with pytest.raises(PictureError, match=r"8000x8000 pixels .* pass a smaller detector_resize"):
         view(giant, CARD, 1.0)
 
 

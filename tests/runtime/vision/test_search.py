@@ -47,7 +47,7 @@ def test_a_given_factor_is_the_only_view_and_one_too_many_pixels_are_refused():
     (view,) = scene(Image("x", np.zeros((600, 800, 3), np.uint8)), CARD, 0.5).views
     assert (view.factor, view.tensor.shape) == (0.5, (3, 300, 400))
     giant = Image("x", np.broadcast_to(np.zeros(3, np.uint8), (8000, 8000, 3)))
-    with pytest.raises(PictureError, match="pass a smaller --detector_resize"):
+    with pytest.raises(PictureError, match="pass a smaller detector_resize"):
         scene(giant, CARD, 1.0)
 
 
