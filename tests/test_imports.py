@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import of3
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = {"torch", "onnx", "tensorrt", "tensorrt_rtx", "onnxruntime"}
 # Each floor, and the floors that it may import.
@@ -26,12 +28,15 @@ FLOORS = {
     "commands": "engines records vision logs pipeline runs",
     "export": "engines records vision runs commands",
     "verify": "engines records vision logs drawing pages runs commands pipeline export",
+    "public": "records commands",  # of3 itself, whose names are those of of3.runtime
     "tools": "engines records vision logs pipeline sources runs commands export",
 }
 RECORDS = {"", "types", "settings", "options", "remarks", "patience", "stream", "video_options", "live_options"}
 
 
 def floor(module):
+    if module in ("of3", "of3.__main__"):
+        return "public"
     top, _, rest = module.removeprefix("of3.").partition(".")
     if top != "runtime":
         return top
@@ -41,10 +46,11 @@ def floor(module):
 
 def modules():
     """Every module of ours, by its dotted name."""
-    found, folders = {}, ("engines", "runtime", "export", "verify", "tools")
+    found, folders = {}, ("engines", "runtime", "export", "verify", "public", "tools")
     for path in (path for folder in folders for path in sources(folder)):
         parts = path.relative_to(REPOSITORY).with_suffix("").parts
-        name = ".".join(parts if parts[0] == "tools" else ("of3", *parts))
+        parts = parts[1:] if parts[0] == "public" else parts
+        name = ".".join(parts if path.is_relative_to(REPOSITORY / "tools") else ("of3", *parts))
         found[name.removesuffix(".__init__")] = path
     return found
 
@@ -159,6 +165,51 @@ def test_what_is_public_is_imported_when_it_is_asked_for():
         "print(sorted(of3.runtime.__all__) == of3.runtime.__all__, hasattr(of3.runtime, 'nothing'))"
     )
     assert run_python(code).stdout.split() == ["False", "True", "True", "False"]
+
+
+def test_of3_itself_is_light_and_has_every_public_name():
+    code = (
+        "import sys, of3; print({'cv2', 'numpy', 'of3.runtime'} & {*sys.modules}, of3.__version__[:2])\n"
+        "from of3 import *; print(Pipeline.__name__, all(hasattr(of3, name) for name in of3.__all__))\n"
+        "import of3.runtime; print({*of3.__all__} - {*of3.runtime.__all__}, hasattr(of3, 'nothing'))\n"
+        "print({*of3.__all__} <= {*dir(of3)}, of3.Pipeline is of3.runtime.Pipeline)"
+    )
+    done = run_python(code)
+    want = ["set() 0.", "Pipeline True", "{'__version__'} False", "True True"]
+    assert done.stdout.splitlines() == want, done.stderr
+
+
+def test_python_m_of3_is_of3():
+    done = subprocess.run(
+        [sys.executable, "-m", "of3", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("of3 0.")
+
+
+def test_a_clone_named_of3_does_not_stand_before_the_package(tmp_path):
+    if Path(of3.__file__).parent == REPOSITORY / "public":
+        pytest.skip("Python asks an editable install after the folders it stands in: CONTRIBUTING.md")
+    (tmp_path / "of3" / "runtime").mkdir(parents=True)
+    code = "import of3; print(of3.Settings)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "of3.runtime.settings.Settings" in done.stdout, done.stderr
+
+
+def test_it_is_silent_unless_a_program_asks_for_its_lines():
+    code = "import logging, sys, of3\n{}\nlogging.getLogger('of3.engines.fallback').warning('told')"
+    assert run_python(code.format("")).stderr == ""
+    assert "told" in run_python(code.format("logging.basicConfig()")).stderr
+
+
+def test_every_line_goes_to_a_logger_below_of3_and_none_is_printed_but_by_commands():
+    for path in (*sources("engines"), *sources("runtime")):
+        text = path.read_text("utf-8")
+        named = [line for line in text.splitlines() if "getLogger(" in line]
+        allowed = ("getLogger(__name__)", 'getLogger("of3")')
+        assert all(any(each in line for each in allowed) for line in named), path
+        assert "commands" in path.parts or "print(" not in text, path
 
 
 def test_pandas_and_pyarrow_are_met_when_a_table_is_made():
