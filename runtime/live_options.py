@@ -54,6 +54,7 @@ LIVE_FLAGS: dict[str, Flag] = {
     "max_pixels": replace(VIDEO_FLAGS["max_pixels"], text="larger frames are refused"),
     **OWN,
 }
+LIVE_COMMON = ("device_index", "url", "logs", "of3_root", "device", "faces", "seconds", "smooth")
 LIVE_GROUPS = {
     "source": "camera or stream",
     **{group: title for group, title in VIDEO_GROUPS.items() if group not in ("frames", "scale")},

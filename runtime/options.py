@@ -18,6 +18,11 @@ GROUPS = {
     "behaviour": "thresholds & behaviour",
     "extras": "extras",
 }
+# What stands first in the help text.
+COMMON = (
+    *("aligned", "logs", "of3_root", "device", "skip_detect", "faces", "landmarks", "extra_csv"),
+    *("override", "resume", "executor"),
+)
 
 
 @dataclass(frozen=True, slots=True)

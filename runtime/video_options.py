@@ -88,6 +88,18 @@ VIDEO_FLAGS: dict[str, Flag] = {
     ),
     **OWN,
 }
+VIDEO_COMMON = (
+    "logs",
+    "of3_root",
+    "device",
+    "faces",
+    "fps",
+    "smooth",
+    "format",
+    "override",
+    "resume",
+    "executor",
+)
 VIDEO_GROUPS = {
     "files": "input / output",
     "reading": "input / output",

@@ -18,6 +18,7 @@ from of3.engines.trt.build import PlanError, Target, build, capability, check_bf
 from of3.engines.trt.choice import open_best
 from of3.runtime.bundle import open_bundle
 from of3.runtime.commands.arguments import METAVARS, on_off, precisions
+from of3.runtime.commands.parser import Parser
 from of3.runtime.runs.console import log_to_stderr
 from of3.runtime.runs.interruption import Interrupted, Interruption
 
@@ -27,7 +28,7 @@ MAX_BATCH = 32
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="of3 build",
         description="Build TensorRT plans from an exported bundle, on the machine that will run them.",
         epilog="Exit status: 0 done, 1 a plan was not built, 2 no bundle, no TensorRT, no GPU or wrong flags.",

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from of3.runtime.commands.overview import overview, unknown, versions
 from of3.runtime.runs.console import open_streams
 
 
@@ -26,13 +27,11 @@ def _main(arguments: Sequence[str]) -> int:
     if word in commands:
         status: int = commands[word].load()(arguments[1:])
         return status
-    version = importlib.metadata.version("of3")
     if word in ("--version", "version"):
-        print(f"of3 {version}")
+        print("\n".join(versions()))
         return 0
-    known = "\n".join(f"  of3 {name} --help" for name in sorted(commands))
-    print(f"of3 {version}: OpenFace 3.0 without PyTorch\n\nusage:\n{known}")
     if word in ("-h", "--h", "--help", "help"):
+        print(overview(importlib.metadata.version("of3"), commands))
         return 0
-    print(f"of3: got command {word!r}, want one of {', '.join(sorted(commands))}", file=sys.stderr)
+    print(f"of3: {unknown(word, commands)}", file=sys.stderr)
     return 2

@@ -20,6 +20,7 @@ from of3.engines.trt.choice import wanted_here
 from of3.runtime.bundle import open_bundle, weights_of
 from of3.runtime.commands.arguments import METAVARS, on_off
 from of3.runtime.commands.arguments import engine as engine_name
+from of3.runtime.commands.parser import Parser
 from of3.runtime.logs.files import replace_text
 from of3.runtime.runs.console import log_to_stderr
 
@@ -29,7 +30,7 @@ BATCH = 8
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="of3 doctor",
         description="Say what can run here and test it: packages, GPU, bundle, plans, ten pictures an engine.",
         epilog="Exit status: 0 the preferred engine runs, 1 it does not or a test fails, 2 wrong flags.",

@@ -8,34 +8,40 @@ from pathlib import Path
 from typing import Any
 
 from of3.runtime.commands import arguments
-from of3.runtime.options import FLAGS, GROUPS, Flag, Options
+from of3.runtime.commands.parser import Parser
+from of3.runtime.options import COMMON, FLAGS, GROUPS, Flag, Options
 from of3.runtime.types import RunError
 
 REQUIRED = ("aligned", "logs", "of3_root")
 
 DESCRIPTION = """\
 PURPOSE
-  Run OpenFace 3.0 on face crops: gaze (columns pose_yaw and pose_pitch, which are NOT the head's pose: the
-  original's names), emotion (softmax and top label) and eight action units (AU1,2,4,6,9,12,25,26); detection
-  first with --skip_detect off; 98 or 68 landmarks with --landmarks on.
+  Run OpenFace 3.0 on face crops: gaze (columns pose_yaw and pose_pitch, which
+  are NOT the head's pose: the original's names), emotion (softmax and top
+  label) and eight action units (AU1,2,4,6,9,12,25,26); detection first with
+  --skip_detect off; 98 or 68 landmarks with --landmarks on.
   Runs a bundle made once by `of3 export`; PyTorch is not needed.
 
-LOG OUTPUT
-  <logs>/openface3/openface3.csv         one row per image (append mode; header written if file is new)
-  <logs>/openface3/openface3_full.csv    with --extra_csv on: all eight AUs, top-k emotions
-  <logs>/openface3/openface3_boxes.csv   with --extra_csv on: which face of how many, its box and points
-  <logs>/openface3/openface3_faces.csv   with --faces all or N: a row a face, with head pose where landmarks run
-  <logs>/openface3/per_image/<stem>.tsv  with --per_image on: gaze, AU vector, emotion logits
-  <logs>/openface3/per_image/<stem>.landmarks.json and .pts  with --landmarks on
-  <logs>/openface3/au_info.json          AU order, how it was calibrated, and its cache
-  <logs>/openface3/run.json              versions, flags, engines and why, counts, speed
-  <logs>/openface3/errors.tsv            path, stage and reason of every image that failed
+LOG OUTPUT, in <logs>/openface3
+  openface3.csv         one row per image (append mode; header written if file
+                        is new)
+  openface3_full.csv    with --extra_csv on: all eight AUs, top-k emotions
+  openface3_boxes.csv   with --extra_csv on: which face of how many, its box
+                        and points
+  openface3_faces.csv   with --faces all or N: a row a face, with head pose
+                        where landmarks run
+  per_image/<stem>.tsv  with --per_image on: gaze, AU vector, emotion logits
+  per_image/<stem>.landmarks.json and .pts  with --landmarks on
+  au_info.json          AU order, how it was calibrated, and its cache
+  run.json              versions, flags, engines and why, counts, speed
+  errors.tsv            path, stage and reason of every image that failed
 """
 EPILOG = """\
 on|off also takes 1, 0, true, false, yes, no, y, n in any case.
-Exit status: 0 done (failed images are rows with success 0), 1 the logs cannot be written,
-2 no images, missing weights or bundle, no engine, wrong flags, another run writes there;
-130, 143 interrupted or terminated: the pictures at work are written, --resume on goes on.
+Exit status: 0 done (failed images are rows with success 0), 1 the logs cannot
+be written, 2 no images, missing weights or bundle, no engine, wrong flags,
+another run writes there; 130, 143 interrupted or terminated: the pictures at
+work are written, --resume on goes on.
 """
 
 
@@ -98,7 +104,7 @@ def parse_step(argv: Sequence[str], prog: str, text: str, required: Sequence[str
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog=prog,
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -107,17 +113,22 @@ def parser(prog: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
         usage="%(prog)s --aligned DIR --logs DIR --of3_root DIR [flags]",
     )
-    add_flags(made, FLAGS, GROUPS)
+    add_flags(made, FLAGS, GROUPS, COMMON)
     _add_help(made.add_argument_group("help"))
     return made
 
 
-def add_flags(made: argparse.ArgumentParser, flags: Mapping[str, Flag], groups: Mapping[str, str]) -> None:
-    """groups: their titles, in the order of the help text."""
+def add_flags(
+    made: argparse.ArgumentParser, flags: Mapping[str, Flag], groups: Mapping[str, str], common: Sequence[str]
+) -> None:
+    """groups: their titles, in the order of the help text.  common: what stands before them."""
+    first = made.add_argument_group("most used")
+    for name in common:
+        _add(first, name, flags[name])
     titled = {title: made.add_argument_group(title) for title in dict.fromkeys(groups.values())}
     for group, title in groups.items():
         for name, flag in flags.items():
-            if flag.group == group:
+            if flag.group == group and name not in common:
                 _add(titled[title], name, flag)
 
 

@@ -5,31 +5,36 @@ import os
 from collections.abc import Sequence
 
 from of3.runtime.commands.flags import add_flags
+from of3.runtime.commands.parser import Parser
 from of3.runtime.commands.status import status_of
 from of3.runtime.commands.video import REQUIRED, video_options
-from of3.runtime.live_options import LIVE_FLAGS, LIVE_GROUPS, OWN, LiveOptions
+from of3.runtime.live_options import LIVE_COMMON, LIVE_FLAGS, LIVE_GROUPS, OWN, LiveOptions
 from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE
 
 DESCRIPTION = """\
-Run OpenFace 3.0 on a camera or a stream: what `of3 video` writes of a file, as it happens.  Of the frames that
-come while another is analysed all but the newest are dropped, and counted.
+Run OpenFace 3.0 on a camera or a stream: what `of3 video` writes of a file, as
+it happens.  Of the frames that come while another is analysed all but the
+newest are dropped, and counted.
 
-LOG OUTPUT, <time> being when it started
-  <logs>/openface3/live/<time>.csv   one row per frame and face, there before the next frame: the columns of a
-                                     video, and behind them latency_ms and wall_time
-  <logs>/openface3/live/<time>.json  the source, frames grabbed and dropped, latency, made with what
-  <logs>/openface3/errors.tsv        frames that could not be analysed, and when the stream was away
+LOG OUTPUT in <logs>/openface3, <time> being when it started
+  live/<time>.csv   one row per frame and face, there before the next frame: the
+                    columns of a video, and behind them latency_ms and wall_time
+  live/<time>.json  the source, frames grabbed and dropped, latency, made with
+                    what
+  errors.tsv        frames that could not be analysed, and when the stream was
+                    away
 """
 EPILOG = """\
 on|off also takes 1, 0, true, false, yes, no, y, n in any case.
-Exit status: 0 ended by Ctrl-C or SIGTERM, after --seconds, or with a recording; 1 the camera or stream is gone,
-or the logs cannot be written; 2 no such camera, no stream, missing weights or bundle, no engine, wrong flags,
-another run writes there.  Whatever ends it, the rows so far are whole.
+Exit status: 0 ended by Ctrl-C or SIGTERM, after --seconds, or with a recording;
+1 the camera or stream is gone, or the logs cannot be written; 2 no such camera,
+no stream, missing weights or bundle, no engine, wrong flags, another run writes
+there.  Whatever ends it, the rows so far are whole.
 """
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="of3 live",
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -37,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         usage="%(prog)s (--device_index N | --url URL) --logs DIR --of3_root DIR [flags]",
     )
-    add_flags(made, LIVE_FLAGS, LIVE_GROUPS)
+    add_flags(made, LIVE_FLAGS, LIVE_GROUPS, LIVE_COMMON)
     return made
 
 

@@ -8,9 +8,11 @@ from of3.runtime.commands.status import status_of
 
 GOES_ON = "nothing is lost, the same command goes on"
 TEXT = """\
-Plan a run by many processes: list the pictures below --aligned in shards, in <logs>/openface3/plan.  Then do
-the shares with `of3 run ... --shard i/n`, on as many machines as there are, and `of3 merge`.  With --of3_root
-and the flags of the run, the shares are held to them; without, the first share settles what makes the rows.
+Plan a run by many processes: list the pictures below --aligned in shards, in
+<logs>/openface3/plan.  Then do the shares with `of3 run ... --shard i/n`, on as
+many machines as there are, and `of3 merge`.  With --of3_root and the flags of
+the run, the shares are held to them; without, the first share settles what
+makes the rows.
 """
 
 

@@ -9,8 +9,9 @@ from of3.runtime.commands.status import status_of
 from of3.runtime.types import RunError
 
 TEXT = """\
-Check that every shard of the plan in --logs is done, and write the logs that a single run would have written.
-Repeated, it changes nothing; --override writes the tables anew.  Of the flags below only these two matter.
+Check that every shard of the plan in --logs is done, and write the logs that a
+single run would have written.  Repeated, it changes nothing; --override writes
+the tables anew.  Of the flags below only these two matter.
 """
 
 

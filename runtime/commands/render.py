@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from of3.runtime.commands.arguments import METAVARS, READERS
+from of3.runtime.commands.parser import Parser
 from of3.runtime.commands.status import status_of
 from of3.runtime.options import FLAGS
 
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="of3 render",
         description="Write the tables and per-image files of a run anew from its records, without a network: "
         "as they were, or as these flags would have made them.",

@@ -6,35 +6,41 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from of3.runtime.commands.flags import add_flags, options_of
+from of3.runtime.commands.parser import Parser
 from of3.runtime.commands.status import status_of
 from of3.runtime.options import FLAGS
 from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE
-from of3.runtime.video_options import OWN, SHARED, VIDEO_FLAGS, VIDEO_GROUPS, VideoOptions
+from of3.runtime.video_options import OWN, SHARED, VIDEO_COMMON, VIDEO_FLAGS, VIDEO_GROUPS, VideoOptions
 
 GOES_ON = "--resume on goes on from there"
 REQUIRED = ("logs", "of3_root")
 DESCRIPTION = """\
-Run OpenFace 3.0 on videos (mp4, mov, avi, mkv, webm, m4v, mpg, wmv): every face of every frame with its box,
-emotion, gaze, eight action units, 98 landmarks, head pose, eyes and blinks, and an id that stays with the
-person.
+Run OpenFace 3.0 on videos (mp4, mov, avi, mkv, webm, m4v, mpg, wmv): every
+face of every frame with its box, emotion, gaze, eight action units, 98
+landmarks, head pose, eyes and blinks, and an id that stays with the person.
 
-LOG OUTPUT, of each video
-  <logs>/openface3/video/<stem>.csv     one row per frame and face; success 0 where a frame has none
-  <logs>/openface3/video/<stem>.parquet the same, typed, unrounded, with units: --format parquet or both
-  <logs>/openface3/video/<stem>.json    what the video is, what was found in it, how fast, made with what
-  <logs>/openface3/video/<stem>.sqlite  its records, which --resume on goes on from
-  <logs>/openface3/errors.tsv           videos that cannot be read, and what is damaged in others, by time
+LOG OUTPUT of each video, in <logs>/openface3
+  video/<stem>.csv      one row per frame and face; success 0 where a frame has
+                        none
+  video/<stem>.parquet  the same, typed, unrounded, with units, by --format
+                        parquet or both
+  video/<stem>.json     what the video is, what was found in it, how fast, made
+                        with what
+  video/<stem>.sqlite   its records, which --resume on goes on from
+  errors.tsv            videos that cannot be read, and what is damaged in
+                        others, by time
 """
 EPILOG = """\
 on|off also takes 1, 0, true, false, yes, no, y, n in any case.
-Exit status: 0 done (videos that cannot be read stand in errors.tsv), 1 the logs cannot be written, 2 no video,
-missing weights or bundle, no engine, wrong flags, another run writes there; 130, 143 interrupted or terminated:
-what is analysed is written, --resume on goes on.
+Exit status: 0 done (videos that cannot be read stand in errors.tsv), 1 the logs
+cannot be written, 2 no video, missing weights or bundle, no engine, wrong
+flags, another run writes there; 130, 143 interrupted or terminated: what is
+analysed is written, --resume on goes on.
 """
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="of3 video",
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -43,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         usage="%(prog)s INPUT... --logs DIR --of3_root DIR [flags]",
     )
     made.add_argument("inputs", nargs="+", metavar="INPUT", help="videos, and folders to search for some")
-    add_flags(made, VIDEO_FLAGS, VIDEO_GROUPS)
+    add_flags(made, VIDEO_FLAGS, VIDEO_GROUPS, VIDEO_COMMON)
     return made
 
 

@@ -12,8 +12,8 @@ from of3.runtime.commands.cli import main
 def test_it_lists_its_commands(words, capsys):
     assert main(words) == 0
     said = capsys.readouterr().out
-    assert "of3 run --help" in said
-    assert "of3 render --help" in said
+    assert "  run            pictures -> tables" in said
+    assert "  render         the tables anew" in said
 
 
 def test_an_unknown_command_is_named_beside_the_known(capsys):
@@ -23,9 +23,11 @@ def test_an_unknown_command_is_named_beside_the_known(capsys):
     assert all(name in said for name in ("run", "video", "render", "doctor"))
 
 
-def test_its_version_is_one_line(capsys):
+def test_its_version_names_the_libraries_that_engines_are_made_of(capsys):
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out.startswith("of3 0.")
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("of3 0.") and ", Python 3." in first
+    assert "numpy " in second and "onnxruntime" in second
 
 
 @pytest.mark.parametrize("command", ["run", "manifest", "merge"])

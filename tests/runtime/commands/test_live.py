@@ -50,8 +50,8 @@ def test_exactly_one_source_is_wanted(flags, capsys):
     [
         (["--camera_size", "720p"], "want WIDTHxHEIGHT such as 1280x720"),
         (["--seconds", "0"], "want a number above 0"),
-        (["--resume", "on"], "unrecognized arguments"),
-        (["--every", "2"], "unrecognized arguments"),
+        (["--resume", "on"], "which is no flag of"),
+        (["--every", "2"], "which is no flag of"),
     ],
 )
 def test_wrong_words_are_exit_2_and_say_what_is_wanted(flags, said, capsys):

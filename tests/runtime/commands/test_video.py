@@ -42,7 +42,7 @@ def test_every_compute_flag_of_a_run_is_there():
         (["--start", "-1"], "want seconds, 0 or more"),
         (["--fps", "0"], "want a number above 0"),
         (["--faces", "few"], "want best, all, or how many"),
-        (["--aligned", "x"], "unrecognized arguments"),
+        (["--aligned", "x"], "which is no flag of"),
     ],
 )
 def test_wrong_words_are_exit_2_and_say_what_is_wanted(flags, said, capsys):
