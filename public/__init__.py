@@ -16,7 +16,7 @@ nowhere unless a program asks for them, as `logging.basicConfig()` does.  Names 
 """
 
 import logging
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ if not TYPE_CHECKING:  # to a type checker a name that is not there is an error
     def __getattr__(name: str) -> object:
         """A public name (PEP 562); heavy libraries come with the first that needs them."""
         if name == "__version__":
+            from importlib import metadata
+
             return metadata.version("of3")
         if name in __all__:
             return getattr(import_module("of3.runtime"), name)

@@ -8,27 +8,27 @@ import numpy as np
 
 from of3.runtime.types import K, Pixels, Source
 
-# A path, BGR uint8 (H,W,3), or what makes such pixels when it is called, once, on a thread of the pipeline's.
-Picture: TypeAlias = str | os.PathLike[str] | Pixels | Callable[[], Pixels]
+# A path, a file's bytes, BGR uint8 (H,W,3), or what makes such pixels when it is called, once, on a thread of
+# the pipeline's.
+Picture: TypeAlias = str | os.PathLike[str] | bytes | Pixels | Callable[[], Pixels]
 Pictures: TypeAlias = Picture | Iterable[Picture]
 Keyed: TypeAlias = Iterable[tuple[K, Picture]]
 TEXT = "OSU"  # kinds of arrays that hold paths, not numbers
 
 
 def each_of(pictures: Pictures) -> Iterable[Picture]:
-    """Pictures one by one; a path or an array of one picture is one.
+    """Pictures one by one; a path, bytes or an array of one picture are one.
 
     An array of more than three dimensions is a stack of pictures.  Raises TypeError: it is neither.
     """
     if isinstance(pictures, np.ndarray):
         is_one = pictures.ndim <= 3 and pictures.dtype.kind not in TEXT
         return [cast(Picture, pictures)] if is_one else cast(Iterable[Picture], pictures)
-    if isinstance(pictures, str | os.PathLike) or callable(pictures):
+    if isinstance(pictures, str | os.PathLike | bytes) or callable(pictures):
         return [pictures]
-    if isinstance(pictures, bytes | bytearray | memoryview) or not isinstance(pictures, Iterable):
-        raise TypeError(
-            f"got {type(pictures).__name__}, want a path, a BGR uint8 (H,W,3) array, or some of them"
-        )
+    if isinstance(pictures, bytearray | memoryview) or not isinstance(pictures, Iterable):
+        got = type(pictures).__name__
+        raise TypeError(f"got {got}, want a path, bytes, a BGR uint8 (H,W,3) array, or some of them")
     return pictures
 
 
@@ -37,4 +37,6 @@ def source_of(number: int, picture: Picture) -> Source:
     if isinstance(picture, str | os.PathLike):
         path = os.fspath(picture)
         return Source(path, path)
+    if isinstance(picture, bytes):
+        return Source(f"bytes {number}", picture)
     return Source(f"array {number}", picture if callable(picture) else np.array(picture))

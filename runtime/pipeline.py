@@ -78,9 +78,9 @@ class Pipeline:
         return cls(open_bundle(Path(bundle)), settings or Settings())
 
     def run(self, pictures: Pictures, au_to_index: AuOrder | None = None) -> Iterator[Record | Failure]:
-        """Paths, or BGR uint8 (H,W,3) arrays, -> one Record or Failure each, in order, as they get ready.
+        """Paths, files' bytes, BGR uint8 (H,W,3) -> a Record or Failure each, in order, as they get ready.
 
-        A path or an array by itself is one picture.
+        One by itself is one picture.
 
         au_to_index: a calibrated map AU number -> network output; the documented order without one.
         An array is copied when it is taken, so that its owner may fill it again.  Several calls may be gone

@@ -41,10 +41,10 @@ class Closed(RunError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A picture to be analysed: a file to read, or pixels that are at hand."""
+    """A picture to be analysed: a file to read, or what is at hand of it."""
 
-    source: str  # the path as given, or "array 3"
-    content: str | Pixels | Callable[[], Pixels]
+    source: str  # the path as given, or "array 3", "bytes 3"
+    content: str | bytes | Pixels | Callable[[], Pixels]
 
 
 class Plain:

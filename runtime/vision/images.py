@@ -29,8 +29,8 @@ class Encoded:
 
 def encoded(source: Source) -> Encoded:
     """Raises PictureError: no regular file, or an array of another kind."""
-    if isinstance(source.content, str):
-        content = read_bytes(source.content)
+    if isinstance(source.content, str | bytes):
+        content = source.content if isinstance(source.content, bytes) else read_bytes(source.content)
         return Encoded(source.source, content, pixels_of(content))
     pixels = source.content() if callable(source.content) else source.content
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:

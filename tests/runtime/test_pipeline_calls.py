@@ -75,19 +75,21 @@ def test_a_call_that_is_given_up_leaves_the_pipeline_as_it_was(pipeline, want):
     np.testing.assert_allclose(found, want, atol=1e-5)
 
 
-def test_a_path_or_an_array_by_itself_is_one_picture(pipeline, want, tmp_path):
+def test_a_path_or_bytes_or_an_array_by_itself_is_one_picture(pipeline, want, tmp_path):
     path = tmp_path / "0.png"
     cv2.imwrite(str(path), frame(0))
-    for one in (str(path), path, frame(0), lambda: frame(0)):
+    for one in (str(path), path, path.read_bytes(), frame(0), lambda: frame(0)):
         (result,) = pipeline.run(one)
         np.testing.assert_allclose(values(result), want[0], atol=1e-5)
         assert len(list(pipeline.run_faces(one))) == 1
     for many in (np.stack([frame(0), frame(1)]), np.array([str(path), str(path)])):
         assert [type(result) for result in pipeline.run(many)] == [Record, Record]
     (failed,) = pipeline.run(frame(0)[..., 0])
+    (broken,) = pipeline.run(b"none")
+    assert (broken.source, broken.stage) == ("bytes 0", "read")
     assert failed.reason == "array: got uint8 (64, 48), want uint8 (H,W,3) in BGR order"
-    for none in (b"a.jpg", 3, None):
-        with pytest.raises(TypeError, match="want a path, a BGR uint8"):
+    for none in (bytearray(b"a.jpg"), 3, None):
+        with pytest.raises(TypeError, match="want a path, bytes, a BGR uint8"):
             pipeline.run(none)
 
 
