@@ -7,7 +7,7 @@ POST /analyse  a picture's bytes -> {"emotion": ..., "aus": ...}.  422 and the r
 GET /health    200 while pictures are analysed, 503 and why once they no longer are
 GET /metrics   counts and times, as Prometheus reads them
 
-Requests that come while others are at work go through the pipeline together.  `pip install 'of3[service]'`
+Requests that come while others are at work are analysed beside them, in batches.  `pip install 'of3[service]'`
 """
 
 import argparse
@@ -16,7 +16,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 
@@ -27,11 +27,10 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 import of3
 
 Result = of3.Record | of3.Failure
-MOST_TOGETHER = 32  # pictures of one call
 
 
 class Batcher:
-    """A thread that has the pipeline to itself; whatever waits when it is free goes through it in one call."""
+    """A thread that has the pipeline to itself; what comes while it works joins the call that is under way."""
 
     def __init__(self, pipeline: of3.Pipeline, waiting: int):
         self._pipeline = pipeline
@@ -53,26 +52,31 @@ class Batcher:
 
     def _work(self) -> None:
         while not self._is_ending:
-            together = self._taken()
+            begun = set[Future[Result]]()
             try:
-                for future, result in self._pipeline.run_keyed(together):
+                for future, result in self._pipeline.run_keyed(self._asked(begun)):
+                    begun.remove(future)
                     future.set_result(result)
+                    self.counts["pictures"] += 1
             except of3.Error as error:  # no picture's doing
                 self.error = error
-                for future, _ in together:
-                    if not future.done():
-                        future.set_exception(error)
-            self.counts["batches"] += 1
-            self.counts["pictures"] += len(together)
+                for future in begun:
+                    future.set_exception(error)
+            self.counts["calls"] += 1
 
-    def _taken(self) -> Sequence[tuple[Future[Result], bytes]]:
-        """Those that wait, without whose clients have gone; the first of them is waited for."""
-        found = [self._waiting.get()]
-        while len(found) < MOST_TOGETHER and not self._waiting.empty():
-            found.append(self._waiting.get())
-        self._is_ending = None in found
-        asked = [each for each in found if each is not None]
-        return [(future, picture) for picture, future in asked if future.set_running_or_notify_cancel()]
+    def _asked(self, begun: set[Future[Result]]) -> Iterator[tuple[Future[Result], bytes]]:
+        """What waits, until nothing does, without whose clients have gone; the first is waited for."""
+        each = self._waiting.get()
+        while each is not None:
+            picture, future = each
+            if future.set_running_or_notify_cancel():
+                begun.add(future)
+                yield future, picture
+            try:
+                each = self._waiting.get_nowait()
+            except queue.Empty:
+                return
+        self._is_ending = True
 
     def close(self) -> None:
         """Once nobody asks any more."""
@@ -108,7 +112,7 @@ async def body_of(request: Request, most_bytes: int) -> bytes | None:
 def service(pipeline: of3.Pipeline, waiting: int, most_bytes: int) -> FastAPI:
     """waiting: pictures that may wait, beyond those at work.  most_bytes: of a picture."""
     batcher = Batcher(pipeline, waiting)
-    statuses, seconds = Counter[int](), Counter[str]()
+    statuses, seconds = Counter[int](), {"sum": 0.0}
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -151,7 +155,7 @@ def service(pipeline: of3.Pipeline, waiting: int, most_bytes: int) -> FastAPI:
             f"of3_request_seconds_sum {seconds['sum']:.6f}",
             f"of3_request_seconds_count {statuses.total()}",
         ]
-        lines += [f"of3_{name}_total {counts[name]}" for name in ("batches", "pictures")]
+        lines += [f"of3_{name}_total {counts[name]}" for name in ("calls", "pictures")]
         return PlainTextResponse("\n".join([*lines, f"of3_waiting {len(batcher)}", ""]))
 
     return app

@@ -129,7 +129,7 @@ def test_requests_at_once_go_through_together_and_too_many_are_told_to_come_agai
     assert len({body for status, _, body in answers if status == 200}) == 1, "all are of the same picture"
     assert all(headers["Retry-After"] == "1" for status, headers, _ in answers if status == 429)
     counted = metrics(port)
-    assert counted["of3_pictures_total"] == statuses.count(200) > counted["of3_batches_total"]
+    assert counted["of3_pictures_total"] == statuses.count(200) > counted["of3_calls_total"]
 
 
 def test_who_goes_away_costs_nobody_else_an_answer(serve, standin_root):
