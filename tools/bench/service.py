@@ -109,9 +109,8 @@ def main() -> None:
         rate = statistics.median(len(pictures) / each[name][0] for each in rounds)
         ratio = statistics.median(each["networks alone"][0] / each[name][0] for each in rounds)
         cpu_ms = statistics.median(each[name][1] for each in rounds) / len(pictures) * 1e3
-        print(
-            f"{name:<15} {rate:7.1f} images/s, {ratio:.2f} of the networks alone; {cpu_ms:.1f} ms of a core each"
-        )
+        told = f"{rate:7.1f} images/s, {ratio:.2f} of the networks alone; {cpu_ms:.1f} ms of a core each"
+        print(f"{name:<15} {told}")
     cuts = statistics.quantiles(taken_s, n=100)
     p50_ms, p99_ms = cuts[49] * 1e3, cuts[98] * 1e3
     print(f"{CLIENTS} clients, {len(taken_s)} requests: p50 {p50_ms:.0f} ms, p99 {p99_ms:.0f} ms")
