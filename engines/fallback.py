@@ -52,7 +52,7 @@ class Fallback:
         self._untried = list(candidates)
         self._opened: list[tuple[Candidate, Engine]] = []
         self.refusals: list[Refusal] = []
-        self.batches = Counter[str]()
+        self.batches: Counter[str] = Counter()
         self._refusing = set[str]()  # engines whose first refused batch was told
         self._changing = threading.RLock()
         self._at(0)

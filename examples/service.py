@@ -16,7 +16,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 
@@ -115,7 +115,7 @@ def service(pipeline: of3.Pipeline, waiting: int, most_bytes: int) -> FastAPI:
     statuses, seconds = Counter[int](), {"sum": 0.0}
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
         yield
         batcher.close()
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from of3.engines.base import CpuThreads, Outputs, Wait
 from of3.engines.bundle import Bundle
+from of3.engines.fallback import Fallback
 from of3.engines.host import cores
 from of3.engines.open import Choice, open_engine
 from of3.engines.workers import Workers
@@ -29,7 +30,7 @@ class Networks:
         choice = Choice(settings.device, settings.engine, settings.require, settings.precision, settings.tf32)
         needed = needed_by(settings)
         # Spinning threads of several sessions fight for the same cores: only the costliest network's may.
-        self.engines = {
+        self.engines: dict[str, Fallback] = {
             model: open_engine(
                 bundle,
                 model,

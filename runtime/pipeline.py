@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from of3.engines.bundle import Bundle
+from of3.engines.bundle import Bundle, Labels
 from of3.engines.host import cores
 from of3.engines.workers import Workers
 from of3.runtime.blas import on_one_blas_thread
@@ -61,9 +61,10 @@ class Pipeline:
 
     def __init__(self, bundle: Bundle, settings: Settings):
         """Raises BundleError or EngineUnavailable."""
-        self.bundle, self.settings = bundle, settings
-        self.labels = labels_of(bundle, settings.gaze_order)
-        self.networks = Networks(bundle, settings)
+        self.bundle: Bundle = bundle
+        self.settings: Settings = settings
+        self.labels: Labels = labels_of(bundle, settings.gaze_order)
+        self.networks: Networks = Networks(bundle, settings)
         self._steps = Steps(bundle, settings, self.networks)
         workers = settings.workers or settings.cores or cores()
         self._ahead = workers + 1  # pictures decoded and waiting; each may be large

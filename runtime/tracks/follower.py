@@ -54,7 +54,7 @@ class Follower:
         self._following = following
         self._tracker = Tracker(following.gap_s)
         self._people: dict[int, _Person] = {}
-        self.tracked = 0  # people so far
+        self.tracked: int = 0  # people so far
 
     def after(self, time_s: float, records: Sequence[Record], is_cut: bool = False) -> list[FollowedFace]:
         """The faces of the next frame, by id.  is_cut: another scene begins with it.
