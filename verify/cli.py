@@ -12,6 +12,7 @@ from of3.engines import host, machine
 from of3.engines.base import EngineUnavailable
 from of3.engines.bundle import Bundle, BundleError
 from of3.runtime.bundle import open_bundle, weights_of
+from of3.runtime.commands.parser import Parser
 from of3.runtime.commands.status import status_of
 from of3.runtime.logs.files import replace_text
 from of3.runtime.runs.console import log_to_stderr
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="of3 verify",
         description="Whether a bundle and its weights can be trusted on this machine: graphs against PyTorch, "
         "engines against fp32, and what can be told of faces without labels; a line an item, a page, JSON.",

@@ -11,6 +11,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "export": "weights -> bundle: ONNX, compared with PyTorch",
         "build": "bundle -> TensorRT plans, on the machine with the GPU",
         "doctor": "say what runs here, what does not, and why; test it",
+        "verify": "see that weights, engines and numbers are as they must be",
     },
     "analyse": {
         "run": "pictures -> tables: emotion, gaze, action units, landmarks",
@@ -24,6 +25,8 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "go on with what was found, without a network": {
         "render": "the tables anew, with other thresholds or columns",
         "convert": "tables for others: Parquet, OpenFace 2.2, py-feat",
+        "report": "one HTML page: what ran, what failed, distributions",
+        "draw": "onto the pictures and videos",
     },
 }
 

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from of3.runtime.commands.arguments import on_off
+from of3.runtime.commands.parser import Parser
 from of3.runtime.commands.status import status_of
 
 GOES_ON = "nothing is lost, the same command makes the page again"
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="of3 report",
         description="Make one HTML file of what a run of pictures or videos has found, from its records alone: "
         "what ran, what failed and why, distributions, the most and the least of each action unit, odd rows, "

@@ -57,11 +57,9 @@ def test_its_help_fits_and_says_what_is_needed_first(name, capsys):
 
 @pytest.mark.parametrize("name", sorted(set(POINTS) - PLAIN))
 def test_a_flag_that_there_is_not_is_answered_with_the_nearest(name, capsys):
-    flags = {
-        "convert": ("--uot", "--out"),
-        "build": ("--bndle", "--bundle"),
-        "doctor": ("--bundel", "--bundle"),
-    }
+    bundle = ("--bundel", "--bundle")
+    flags = {"build": bundle, "doctor": bundle, "verify": bundle, "convert": ("--uot", "--out")}
+    flags |= {"draw": ("--smaple", "--sample"), "report": ("--thumbnials", "--thumbnails")}
     wrong, meant = flags.get(name, ("--th_smiel", "--th_smile"))
     if name in ("video", "live"):
         wrong, meant = "--lansmarks=on", "--landmarks"
