@@ -1,7 +1,8 @@
 """errors.tsv, for who tells of something that is no picture."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -9,6 +10,24 @@ from of3.runtime.logs.opening import reading
 from of3.runtime.logs.rows import ERRORS
 from of3.runtime.logs.tables import Table, check_header
 from of3.runtime.types import Failure
+
+
+def told(folder: Path) -> Iterator[Failure]:
+    """Each line, as far as it can be read: others may have written some.  folder: `<logs>/openface3`.
+
+    Raises RunError: no regular file; OSError: not there, or not to be read.
+    """
+    for row in _rows(folder / ERRORS.file):
+        if len(row) == len(ERRORS.columns) and row != list(ERRORS.columns):
+            yield Failure(*row)
+
+
+def _rows(path: Path) -> Iterator[list[str]]:
+    with (
+        suppress(csv.Error),
+        TextIOWrapper(reading(path), "utf-8", "surrogateescape", newline="") as file,
+    ):
+        yield from csv.reader(file, delimiter=ERRORS.delimiter)
 
 
 class Errors:

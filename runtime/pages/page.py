@@ -79,11 +79,12 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """is_closed: shown when its title is clicked."""
+    """is_closed: shown when its title is clicked.  verdict: beside its title."""
 
     title: str
     parts: Sequence["Part"]
     is_closed: bool = False
+    verdict: Verdict | None = None
     kind: Literal["section"] = "section"
 
 

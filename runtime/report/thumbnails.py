@@ -3,7 +3,6 @@
 What is missing, or is another file by now, has none.
 """
 
-import base64
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from itertools import groupby
@@ -12,13 +11,14 @@ import cv2
 import numpy as np
 
 from of3.runtime.logs.items import stamp_of
+from of3.runtime.pages.picture import data_uri
 from of3.runtime.report.batch import Box, Spot
 from of3.runtime.sources.container import VideoError
 from of3.runtime.sources.video import Video
 from of3.runtime.types import PictureError, Pixels, RunError, Source
 from of3.runtime.vision.images import read_image
 
-SIDE_PX, QUALITY = 160, 75
+SIDE_PX = 160
 AROUND = 1.4  # sides of its box that are shown of a face
 MOST_BYTES = 3_000_000  # of all, in the page
 MOST_DECODED = 10_000  # frames of all videos: some 20 s of 720p
@@ -86,9 +86,3 @@ def shown_of(pixels: Pixels, box: Box | None) -> Pixels:
     factor = min(1.0, SIDE_PX / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def data_uri(pixels: Pixels) -> str:
-    """BGR (H,W,3) -> a JPEG in a data URI."""
-    _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()

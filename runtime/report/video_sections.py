@@ -10,6 +10,7 @@ from of3.runtime.report.batch import Spot
 from of3.runtime.report.line_charts import time_lines
 from of3.runtime.report.lines import MOST_FACES, Lines
 from of3.runtime.report.videos import VideoFound
+from of3.runtime.types import Failure
 
 OPEN = 3  # so many are not closed
 MOST_ROWS = 500  # of the table of them
@@ -17,9 +18,9 @@ Columns = dict[str, list[Any]]
 
 
 def videos_section(
-    videos: Sequence[VideoFound], thumbnail: Callable[[Spot], str]
+    videos: Sequence[VideoFound], told: Sequence[Failure], thumbnail: Callable[[Spot], str]
 ) -> tuple[Section, dict[str, Columns]]:
-    """Each with its time lines, and the datasets that these refer to."""
+    """Each with its time lines, and the datasets that these refer to.  told: of videos, in errors.tsv."""
     datasets = dict[str, Columns]()
     parts: list[Part] = [_table(videos)]
     if lacking := sum(found.lines is None for found in videos):
@@ -27,6 +28,13 @@ def videos_section(
         parts.append(Text(f"{said}. Give them other --logs, or read their tables."))
     if len(videos) > MOST_ROWS:
         parts.append(Text(f"The first {MOST_ROWS} of {len(videos):,} videos are in the table."))
+    if told:
+        rows = [[legible(each.source), each.stage, legible(each.reason)] for each in told]
+        parts.append(
+            Table(
+                f"What errors.tsv tells of videos, up to {MOST_ROWS} lines", ["video", "stage", "reason"], rows
+            )
+        )
     for number, found in enumerate(videos):
         if found.lines is not None:
             inside, columns = _of_video(found, found.lines, f"video {number}", thumbnail)

@@ -7,11 +7,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from of3.runtime.logs.columns import legible
 from of3.runtime.logs.counts import Counts
+from of3.runtime.logs.errors import told
 from of3.runtime.logs.files import replace_text
 from of3.runtime.logs.opening import is_folder, is_there, read_text
 from of3.runtime.logs.store import open_store
@@ -24,13 +26,14 @@ from of3.runtime.report.poses import poses_of
 from of3.runtime.report.repeats import Alike
 from of3.runtime.report.sections import counts_section, distributions_section, extremes_section, odd_section
 from of3.runtime.report.thumbnails import Thumbnails
-from of3.runtime.report.video_sections import Columns, videos_section
+from of3.runtime.report.video_sections import MOST_ROWS, Columns, videos_section
 from of3.runtime.report.videos import MOST_LINES, MOST_POINTS, VideoFound, gather_video, lines_for
 from of3.runtime.runs import runinfo
 from of3.runtime.runs.progress import progress_bar
 from of3.runtime.runs.reading import folder_of, held
+from of3.runtime.runs.videos import SUFFIXES
 from of3.runtime.tables.parts import Part, parts_of
-from of3.runtime.types import RunError
+from of3.runtime.types import Failure, RunError
 
 FILE = "report.html"
 
@@ -85,7 +88,7 @@ def _page(asked: Asked, folder: Path, parts: Sequence[Part], how: str) -> Page:
         flags = _document(folder / runinfo.FILE).get("flags")
         sections += _sections("Pictures", "pictures", each, flags, thumbnails, alike)
     if watched:
-        section, datasets = videos_section(watched, thumbnails.of)
+        section, datasets = videos_section(watched, _told_of_videos(folder), thumbnails.of)
         flags = watched[-1].facts.get("flags")
         ran, *others = _sections("Videos", "frames", of_videos, flags, thumbnails)
         sections += [ran, section, *others]
@@ -119,6 +122,14 @@ def _video(part: Part) -> VideoFound:
     faces = facts.get("faces")
     expected = max(part.total, faces if isinstance(faces, int) else 0)
     return VideoFound(part.path or legible(part.stem or ""), facts, part.total, expected)
+
+
+def _told_of_videos(folder: Path) -> list[Failure]:
+    """In errors.tsv, which alone knows of videos that cannot be opened; none where it cannot be read."""
+    with suppress(OSError, RunError):
+        of_videos = (each for each in told(folder) if each.source.lower().endswith(SUFFIXES))
+        return list(islice(of_videos, MOST_ROWS))
+    return []
 
 
 def _sections(

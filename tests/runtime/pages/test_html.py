@@ -62,6 +62,15 @@ def test_verdicts_are_words_and_not_colours_alone():
     assert [f">{each.word}</span>" in made for each in verdicts] == [True] * 3
 
 
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_section_may_have_a_verdict_beside_its_title(is_closed):
+    section = Section("Inner", [Text("t")], is_closed=is_closed, verdict=Verdict("does not hold"))
+    made = html.html(page_of(section, Section("Plain", [])))
+    assert made.count(">does not hold</span>") == 1
+    top = Page("t", "s", [Section("Outer", [], verdict=Verdict("holds"))], [], {})
+    assert re.search(r"<h2[^>]*>\s*Outer <span class=\"verdict holds\">holds</span>", html.html(top))
+
+
 def test_vendored_scripts_are_those_that_were_reviewed():
     lines = (VENDOR / "SHA256SUMS").read_text().splitlines()
     sums = {name: digest for digest, name in map(str.split, lines)}

@@ -146,8 +146,12 @@ def test_of_many_videos_some_have_lines_and_the_others_are_counted(tmp_path):
 def test_facts_that_others_wrote_do_no_harm(few):
     for path in (few / "openface3" / "video").rglob("*.json"):
         path.write_text('{"notes": 3, "cuts_s": "x", "faces": [], "duration_s": {}, "flags": 7}')
+    (few / "openface3" / "errors.tsv").write_bytes(
+        b"path\tstage\treason\nx.mp4\tread\tno \xff\nx\n" + b"y" * 10**6
+    )
     (few / "openface3" / "run.json").write_text("[" * 100_000)
     assert main([str(few)]) == 0
+    assert "x.mp4 read no \\xff" in " ".join(text_of(few / "openface3" / "report.html").split())
 
 
 def test_what_cannot_be_reported_on_is_said(tmp_path, few, caplog):
