@@ -1,6 +1,6 @@
 """The picture of the README: two faces drawn from nothing, with what `of3 draw` draws onto photographs.
 
-No photograph is ours to show.  The heads are the mean head's landmarks with curves about them, seen by the usual
+No photograph is ours to show.  The heads are the mean head's landmarks with curves about them, seen by a
 camera; skin and hair are painted here, boxes, landmarks, axes, arrows and labels by `of3.runtime.drawing`.
 """
 
