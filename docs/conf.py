@@ -12,7 +12,7 @@ metadata = ConfigParser()
 metadata.read(HERE.parent / "setup.cfg", "utf-8")
 
 project = "of3"
-author = copyright = "The of3 contributors"
+author = copyright = "the of3 authors"
 version = release = metadata["metadata"]["version"]
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "commands"]

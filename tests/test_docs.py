@@ -196,3 +196,23 @@ def test_the_command_of_the_script_that_is_replaced_stays_as_it_is():
     )
     text = (REPOSITORY / "README.md").read_text("utf-8")
     assert "of3_py -u /workspace/scripts/openface3.py \\\n" + seeds in text
+
+
+def test_a_release_has_one_number():
+    metadata = ConfigParser()
+    metadata.read(REPOSITORY / "setup.cfg", "utf-8")
+    version = metadata["metadata"]["version"]
+    assert re.search(
+        rf"^version: {re.escape(version)}$", (REPOSITORY / "CITATION.cff").read_text(), re.MULTILINE
+    )
+    releases = re.findall(r"^## (\S+)", (REPOSITORY / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert releases[0] == version
+
+
+def test_the_links_of_pages_outside_the_site_lead_somewhere():
+    """Sphinx checks the others."""
+    for page in (
+        REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md")
+    ):
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
+            assert link.startswith("https://") or (page.parent / link).exists(), (page, link)
