@@ -32,6 +32,7 @@ from tools.gpu.row import Page, Row
 BATCHES = (1, 8, 32, 64)
 PYTORCH_BATCHES = ("1", "32")
 MODELS = ("detector", "multitask", "landmarks")
+PAGE = Path("docs/benchmarks_gpu.md")
 
 
 def main() -> int:
@@ -47,7 +48,7 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     made = argparse.ArgumentParser(prog="tools/gpu_check", description=__doc__)
     made.add_argument("--of3_root", type=Path, required=True, help="OpenFace-3.0 folder: weights and a bundle")
-    made.add_argument("--out", type=Path, default=Path("docs/gpu.md"), help="table to write (docs/gpu.md)")
+    made.add_argument("--out", type=Path, default=PAGE, help=f"table to write ({PAGE})")
     made.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     made.add_argument("--batches", nargs="+", type=int, default=list(BATCHES))
     made.add_argument("--seconds", type=float, default=2.0, help="of each point, at least (2)")

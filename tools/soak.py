@@ -1,6 +1,7 @@
 """A long run over a small looped folder; memory, descriptors and threads sampled.
 
-Writes a CSV of samples; exit 1 where memory grew by more than 5 MB or a descriptor was left open.
+Writes a CSV of samples, and a chart of it; exit 1 where memory grew by more than 5 MB or a descriptor was left
+open.
 """
 
 import argparse
@@ -17,11 +18,13 @@ from pathlib import Path
 
 from of3.export.pictures import draw_face
 from of3.runtime.pipeline import Pipeline
+from tools.bench import charts
 from tools.bench.logs import open_logs
 from tools.bench.pictures import jpeg
 
 EVERY = 500  # pictures between samples
 GROWTH_MB = 5.0
+UNITS = {"resident_mb": "memory, MB", "descriptors": "descriptors", "threads": "threads"}
 
 
 def sample() -> dict[str, float]:
@@ -65,11 +68,12 @@ def main() -> int:
     samples = list(soak(given.of3_root, given.images))
     rows = [samples[0].keys(), *([f"{round(value, 1)}" for value in each.values()] for each in samples)]
     given.out.write_text("".join(",".join(row) + "\n" for row in rows))
+    charts.save(charts.soak(samples, UNITS), given.out.with_suffix(".svg"))
     tenth = max(1, len(samples) // 10)
     early, late = samples[tenth : 2 * tenth], samples[-tenth:]
     grown = {
         name: statistics.median(each[name] for each in late) - statistics.median(each[name] for each in early)
-        for name in ("resident_mb", "descriptors", "threads")
+        for name in UNITS
     }
     print(f"{given.images} images, second tenth to last tenth: {grown}")
     return int(grown["resident_mb"] > GROWTH_MB or grown["descriptors"] > 0 or grown["threads"] > 0)

@@ -145,7 +145,7 @@ def users_script(case: Case, threads: int) -> Step:
 CONTESTANTS: dict[str, Callable[[Case], Step]] = {
     "project": project,
     "raw engine": partial(raw_engine, parallel_runs=1),
-    "raw engine, parallel_runs": partial(raw_engine, parallel_runs=cores()),
+    "raw engine, side by side": partial(raw_engine, parallel_runs=cores()),
     "decode": lambda case: case.decoded,
     "resample": resampling,
     "write": writing,

@@ -43,12 +43,23 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Cost in ms against what grows; `limit` says what sets it."""
+    """Cost in ms against what grows; `limit` says what sets it.
+
+    name: what costs, and its unit behind a comma.
+    """
 
     axis: str
     name: str
     limit: str
     points: Mapping[float, float]
+
+    @property
+    def what(self) -> str:
+        return self.name.rpartition(", ")[0]
+
+    @property
+    def unit(self) -> str:
+        return self.name.rpartition(", ")[2]
 
     @property
     def exponent(self) -> float:

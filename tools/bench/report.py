@@ -4,14 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import matplotlib as mpl
-from matplotlib.figure import Figure as Drawing
-
+from tools.bench import charts
 from tools.bench.page import table, targets
 from tools.bench.records import Curve, Figure, Measured
 
 UPSTREAM = "upstream classes"
-RAW = ("raw engine", "raw engine, parallel_runs")
+RAW = ("raw engine", "raw engine, side by side")
+SHOWN = ("project", *RAW, "PyTorch 1 thread", "PyTorch 2 threads", UPSTREAM)  # in the chart
 GROWTH = """\
 One thing grows at a time. *Exponent*: the slope of the upper half in the log-log plane; 1 is proportional, 0 is
 constant. All is drawn in the figure, the ends stand in the table."""
@@ -32,7 +31,7 @@ def report(
     ]
     others = ((figure.name, f"{figure.value:.3g} {figure.unit}") for figure in figures if figure.limit is None)
     chart, growth = page.with_suffix(".svg"), page.with_name(f"{page.stem}_growth.svg")
-    draw(measured, chart)
+    charts.save(charts.rates(measured, SHOWN), chart)
     note = "  **--quick: rough.**" if is_quick else ""
     parts = [
         "# Benchmarks",
@@ -47,7 +46,7 @@ def report(
         table(("figure", ""), others),
     ]
     if grown:
-        draw_growth(grown, growth)
+        charts.save(charts.growth(grown), growth)
         head = ("what grows", "cost", "from", "to", "exponent", "set by")
         parts += ["## Growth", GROWTH, f"![growth]({growth.name})", table(head, map(growth_cells, grown))]
     return "\n\n".join(parts) + "\n"
@@ -81,44 +80,3 @@ def rate_table(measured: Sequence[Measured]) -> str:
         name: [f"{each.rate(name):.1f}" if name in each.seconds else "" for each in measured] for name in names
     }
     return table(["", *(each.case for each in measured)], ([name, *cells] for name, cells in rates.items()))
-
-
-def save(drawing: Drawing, path: Path) -> None:
-    """The same SVG for the same numbers."""
-    drawing.tight_layout()
-    with mpl.rc_context({"svg.hashsalt": "of3"}):
-        drawing.savefig(path, metadata={"Date": None})
-
-
-def draw_growth(grown: Sequence[Curve], path: Path) -> None:
-    """One log-log panel for each thing that grows."""
-    axes = list(dict.fromkeys(curve.axis for curve in grown))
-    drawing = Drawing(figsize=(12, 7))
-    panels = drawing.subplots(2, -(-len(axes) // 2))
-    for panel, axis in zip(panels.flat, axes, strict=False):
-        for curve in grown:
-            if curve.axis == axis:
-                panel.loglog(list(curve.points), list(curve.points.values()), "o-", label=curve.name)
-        panel.set_xlabel(axis)
-        panel.legend(fontsize=7)
-        panel.grid(visible=True, which="both", alpha=0.3)
-    save(drawing, path)
-
-
-def draw(measured: Sequence[Measured], path: Path) -> None:
-    """Bars of images a second, relative to the project's, one group a case."""
-    shown = ("project", *RAW, "PyTorch 1 thread", "PyTorch 2 threads", UPSTREAM)
-    drawing = Drawing(figsize=(8, 4))
-    axes = drawing.subplots()
-    for index, name in enumerate(shown):
-        points = {
-            position + index * 0.14: each.rate(name) / each.rate("project")
-            for position, each in enumerate(measured)
-            if name in each.seconds
-        }
-        if points:
-            axes.bar(list(points), list(points.values()), 0.13, label=name)
-    axes.set_xticks([position + 0.35 for position in range(len(measured))], [each.case for each in measured])
-    axes.set_ylabel("images a second, project = 1")
-    axes.legend()
-    save(drawing, path)

@@ -1,4 +1,4 @@
-"""What each way of running costs and gives here: docs/scale.md.
+"""What each way of running costs and gives here: docs/howto/cluster.md.
 
 Rounds are interleaved; rates and fixed costs come from a small and a large folder, medians over the rounds.
 """

@@ -1,4 +1,4 @@
-"""What the records of a run cost, by made-up results: docs/scale.md.
+"""What the records of a run cost, by made-up results: docs/howto/cluster.md.
 
 Each step is a process of its own, whose peak memory is told.
 """

@@ -52,7 +52,7 @@ def test_a_number_that_cannot_be_is_one_pictures_error(name, value):
 
 
 def test_what_the_networks_made_of_noise_can_be():
-    """Measured on pictures without a face; docs/data.md calls it impossible, a row tells it all the same."""
+    """Measured on pictures without a face: the data dictionary calls it impossible, a row tells it."""
     logits, gaze = np.array([[270, 0, 0]], np.float32), np.array([[-76.8, 0]], np.float32)
     numbers = numbers_of({"emotion_logits": logits, "gaze_rad": gaze, "au": np.ones_like(gaze)})
     assert numbers.raw(0).gaze_rad[0] < -76
