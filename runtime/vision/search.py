@@ -1,8 +1,8 @@
 """The sizes at which faces are looked for in a picture, and what was found at each as one list.
 
 RetinaFace sees a face right in a range of sizes: beyond 400 to 450 px in what it is fed its box is wrong, at an
-undiminished confidence, below 80 px it is less exact (docs/reference/data.md has the table).  `auto` looks at the picture
-as it is and at quarters of that, until nothing in it can be larger than the detector sees right.
+undiminished confidence, below 80 px it is less exact (docs/reference/data.md has the table).  `auto` looks at
+the picture as it is and at quarters of that, until nothing in it can be larger than the detector sees right.
 """
 
 from collections.abc import Sequence
