@@ -53,14 +53,15 @@ class Batcher:
     def _work(self) -> None:
         while not self._is_ending:
             begun = set[Future[Result]]()
+            asked = self._asked(begun)
             try:
-                for future, result in self._pipeline.run_keyed(self._asked(begun)):
+                for future, result in self._pipeline.run_keyed(asked):
                     begun.remove(future)
                     future.set_result(result)
                     self.counts["pictures"] += 1
             except of3.Error as error:  # no picture's doing
                 self.error = error
-                for future in begun:
+                for future in begun.union(future for future, _ in asked):  # who is at work, and who waits
                     future.set_exception(error)
             self.counts["calls"] += 1
 

@@ -17,7 +17,7 @@ MAX_PIXELS = 178_956_970
 MAX_PIXELS_VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
 Faces = int | Literal["best", "all"]  # of a picture: one, every one, or the best so many
 
-
+# What each setting may be.
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "device": ("cpu", "cuda"),
     "precision": PRECISIONS,
@@ -25,13 +25,9 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "best_face": ("score", "larger"),
 }
 SWITCHES = ("require", "tf32", "detect", "landmarks", "reject_damaged")
-COUNTS: Mapping[str, int] = {  # and the least that each may be
+LEAST: Mapping[str, int] = {  # of whole numbers
     "max_pixels": 1,
-    "memory_bytes": 0,
-    "batch": 0,
-    "workers": 0,
-    "parallel_runs": 0,
-    "cores": 0,
+    **dict.fromkeys(("memory_bytes", "batch", "workers", "parallel_runs", "cores"), 0),
 }
 
 
@@ -71,7 +67,7 @@ class Settings:
             _check(name, getattr(self, name) in wanted, self, f"one of {', '.join(wanted)}")
         for name in SWITCHES:
             _check(name, isinstance(getattr(self, name), bool), self, "True or False")
-        for name, least in COUNTS.items():
+        for name, least in LEAST.items():
             _check(name, _is_count(getattr(self, name), least), self, f"a whole number from {least} on")
         _check("detector_resize", _is_resize(self.detector_resize), self, "a number above 0, or 'auto'")
         _check("engine", isinstance(self.engine, str), self, "a name")

@@ -1,6 +1,7 @@
 """The programs in examples/ do what they say, each as a user starts it."""
 
 import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+
+import of3
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PATIENCE_S = 60
@@ -147,3 +150,18 @@ def test_who_goes_away_costs_nobody_else_an_answer(serve, standin_root):
     for thread in threads:
         thread.join()
     assert asked(port, "/health")[0] == 200
+
+
+def test_a_pipeline_that_no_longer_works_is_told_to_all_who_ask(bundle_folder):
+    pytest.importorskip("fastapi", reason="an extra")
+    pytest.importorskip("uvicorn", reason="an extra")
+    service = runpy.run_path(str(EXAMPLES / "service.py"))
+    with of3.Pipeline.open(bundle_folder) as pipeline:
+        batcher = service["Batcher"](pipeline, 4)
+        assert isinstance(batcher.put(b"none").result(PATIENCE_S), of3.Failure)
+        assert batcher.error is None
+    for _ in range(2):
+        with pytest.raises(of3.Closed):
+            batcher.put(b"none").result(PATIENCE_S)
+    assert isinstance(batcher.error, of3.Closed)
+    batcher.close()
