@@ -5,6 +5,7 @@
 
 Pictures:  Pipeline, Settings -> Record, Analysis (every face), Failure; calibrate; Picture, Pictures: the types
 Videos:    watch, Watching, Following, Camera -> WatchedFrame, FollowedFace, HeadPose, Moment
+Heads:     head_pose: 98 landmarks, Camera -> HeadPose
 Runs:      open_records -> Records; read_logs, to_frame -> data frames
 Errors:    Error, the root of all.  RunError: what was asked for cannot be done; of them SettingsError, which is
            a ValueError too, and Closed.  BundleError, EngineUnavailable: no pipeline can be opened.
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         Watching,
         WorkerDied,
         calibrate,
+        head_pose,
         open_records,
         read_logs,
         to_frame,
@@ -59,7 +61,7 @@ __all__ = [
     "Analysis", "BundleError", "Camera", "Closed", "EngineFailed", "EngineUnavailable", "Error", "Failure",
     "FollowedFace", "Following", "HeadPose", "Moment", "Picture", "Pictures", "Pipeline", "Record", "Records",
     "RunError", "Settings", "SettingsError", "VideoError", "WatchedFrame", "Watching", "WorkerDied",
-    "__version__", "calibrate", "open_records", "read_logs", "to_frame", "watch",
+    "__version__", "calibrate", "head_pose", "open_records", "read_logs", "to_frame", "watch",
 ]
 # fmt: on
 

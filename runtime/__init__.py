@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from of3.runtime.types import RunError as RunError
     from of3.runtime.vision.pose import Camera as Camera
     from of3.runtime.vision.pose import HeadPose as HeadPose
+    from of3.runtime.vision.pose import head_pose as head_pose
 
 # OpenCV reads these once, when cv2 is first imported; every module of this package that imports cv2 comes
 # after this line (a process that imported cv2 before keeps the limit it had).
@@ -50,7 +51,7 @@ __all__ = [
     "Analysis", "BundleError", "Camera", "Closed", "EngineFailed", "EngineUnavailable", "Error", "Failure",
     "FollowedFace", "Following", "HeadPose", "Moment", "Picture", "Pictures", "Pipeline", "Record",
     "Records", "RunError", "Settings", "SettingsError", "VideoError", "WatchedFrame", "Watching",
-    "WorkerDied", "calibrate", "open_records", "read_logs", "to_frame", "watch",
+    "WorkerDied", "calibrate", "head_pose", "open_records", "read_logs", "to_frame", "watch",
 ]
 # fmt: on
 HOMES = {
@@ -77,6 +78,7 @@ HOMES = {
     "Watching": "of3.runtime.runs.watch",
     "WorkerDied": "of3.engines.workers",
     "calibrate": "of3.runtime.runs.calibrate",
+    "head_pose": "of3.runtime.vision.pose",
     "open_records": "of3.runtime.runs.records",
     "read_logs": "of3.runtime.tables.frame",
     "to_frame": "of3.runtime.tables.frame",

@@ -11,7 +11,7 @@ IMPLAUSIBLE = "implausible"  # numbers that no face has
 CUT = "cut"  # of a video's frame: another scene begins with it
 REMARKS = (LARGE, TILTED, IMPLAUSIBLE)
 
-# Boxes of one face, enlarged step by step, leave the true one from here on (docs/reference/data.md has a table).
+# Boxes of one face, enlarged step by step, leave the true one from here on (docs/reference/data.md: a table).
 LARGE_PX = 450.0
 TILTED_DEG = 45.0
 # Nobody's eyes look backwards; the network's output is bounded by nothing.

@@ -29,7 +29,7 @@ FLOORS = {
     "export": "engines records vision runs commands",
     "verify": "engines records vision logs drawing pages runs commands pipeline export",
     "public": "records commands",  # of3 itself, whose names are those of of3.runtime
-    "tools": "engines records vision logs pipeline sources runs commands export",
+    "tools": "engines records vision logs pipeline sources drawing runs commands export",
 }
 RECORDS = {"", "types", "settings", "options", "remarks", "patience", "stream", "video_options", "live_options"}
 
