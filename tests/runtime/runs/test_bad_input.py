@@ -151,7 +151,7 @@ def test_each_gives_its_row_or_its_reason_and_no_neighbour_suffers(corpus, stand
 
 def read_with_pandas(path, rows):
     pandas = pytest.importorskip("pandas", reason="compared where pandas is installed")
-    table = pandas.read_csv(path, keep_default_na=False, encoding_errors="surrogateescape", dtype=str)
+    table = pandas.read_csv(path, keep_default_na=False, encoding_errors="surrogateescape", dtype=object)
     assert table["path"].tolist() == [row["path"] for row in rows]
     assert table["file"].tolist() == [row["file"] for row in rows]
 
