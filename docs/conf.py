@@ -18,7 +18,11 @@ version = release = metadata["metadata"]["version"]
 extensions = ["myst_parser", "sphinx.ext.autodoc", "commands"]
 html_theme = "furo"
 html_title = f"of3 {release}"
+html_static_path = ["static"]
+html_css_files = ["wide.css"]
 exclude_patterns = ["extensions"]
+default_role = "code"  # of single backticks in docstrings
+python_maximum_signature_line_length = 80
 
 myst_enable_extensions = ["attrs_block"]
 myst_heading_anchors = 3
