@@ -1,7 +1,9 @@
 """Triton repositories, read by Triton's own protobuf and held against the graphs themselves."""
 
+import importlib.util
 import os
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,11 +31,23 @@ def repository(bundle, tmp_path_factory):
 
 def parsed(folder):
     """A model's configuration, by the messages that the server reads it with; unknown fields are errors."""
-    reason = "tritonclient[grpc] is not installed"
-    model_config_pb2 = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason=reason)
     from google.protobuf import text_format
 
-    return text_format.Parse((folder / CONFIG).read_text("utf-8"), model_config_pb2.ModelConfig())
+    return text_format.Parse((folder / CONFIG).read_text("utf-8"), messages().ModelConfig())
+
+
+@cache
+def messages():
+    """Triton's own, without its client, which needs more than protobuf."""
+    pytest.importorskip("google.protobuf", reason="of3[export] is not installed")
+    path = Path(os.environ.get("OF3_TRITON_CLIENT", "")) / "tritonclient" / "grpc" / "model_config_pb2.py"
+    if not path.is_file():
+        pytest.skip("no tritonclient: OF3_TRITON_CLIENT is set by tools/check")
+    spec = importlib.util.spec_from_file_location("model_config_pb2", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(params=sorted(MODELS))
@@ -54,9 +68,8 @@ def declared(values):
 
 def configured(tensors):
     import onnx
-    from tritonclient.grpc.model_config_pb2 import TYPE_FP32
 
-    types = {TYPE_FP32: onnx.TensorProto.FLOAT}
+    types = {messages().TYPE_FP32: onnx.TensorProto.FLOAT}
     return {tensor.name: (types[tensor.data_type], list(tensor.dims)) for tensor in tensors}
 
 
