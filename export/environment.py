@@ -60,9 +60,10 @@ class Environment:
             ) from error
 
     def _install(self, package: str, pip: Sequence[str]) -> None:
-        log.info("installing %s into %s", package, self.folder)
+        free_gb = shutil.disk_usage(self.folder).free / 1e9
+        log.info("installing %s into %s, with %.0f GB free", package, self.folder, free_gb)
         log.info(
-            "PyTorch alone is 0.2 GB to fetch as built for CPUs, some GB with CUDA, as an index may choose"
+            "PyTorch built with CUDA is 3 GB to fetch and 6 GB on the disk; for CPUs, where an index has it, 1"
         )
         words = ("-m", "pip", "install", "--disable-pip-version-check", "--cache-dir", str(self.folder / CACHE))
         if self._python(*words, *pip, package).returncode:

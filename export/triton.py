@@ -6,7 +6,6 @@ for convolutions: the ONNX Runtime backend's own documentation.
 
 import json
 import logging
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -21,13 +20,11 @@ log = logging.getLogger(__name__)
 CONFIG, GRAPH = "config.pbtxt", Path("1", "model.onnx")
 MARK = "# Written by `of3 export --triton` from"
 TERMS = "# The graph beside it counts as the weights: academic, non-commercial use, not to be passed on."
-PRECISIONS = (
-    "fp32",
-    "fp16",
-)  # bf16: the CUDA provider has no kernels for the convolutions of two of the networks
-# Of faces, what a GPU was planned for; of pictures of any size few, each up to 100 MB as floats.
-FACES_AT_ONCE, PICTURES_AT_ONCE = 32, 4
-SMALLEST_BATCH = 4
+# Not bf16: onnxruntime's CUDA provider lacks kernels that detector and landmarks need in it.
+PRECISIONS = ("fp32", "fp16")
+# Batches that need not wait for more, up to the largest there may be.  Few sizes: to the CUDA provider each new
+# shape is a search for convolutions.  Small ones of whole pictures: one of 4096x2160 is 106 MB of floats.
+FACES, PICTURES = (4, 8, 16, 32), (2, 4)
 QUEUE_DELAY_US = 2000
 
 
@@ -94,19 +91,21 @@ def config(bundle: Bundle, card: ModelCard) -> str:
     What the numbers mean, and how pixels become what the network eats, stands in `parameters`, which Triton
     hands to whoever asks for the configuration.
     """
-    most = PICTURES_AT_ONCE if card.input.is_free else FACES_AT_ONCE
+    batches = PICTURES if card.input.is_free else FACES
     lines = [
         f"{MARK} bundle {bundle.digest[:12]}.",
         TERMS,
         f"name: {_quoted(name_of(card))}",
         'platform: "onnxruntime_onnx"',
-        f"max_batch_size: {most}",
+        f"max_batch_size: {batches[-1]}",
         *_tensors("input", {card.input.name: card.input.shape}),
         *_tensors("output", {output.name: output.shape for output in card.outputs}),
-        *_batching(most),
-        *(f"parameters {{ key: {_quoted(key)} value {{ string_value: {_quoted(value)} }} }}"
-          for key, value in _parameters(bundle, card).items()),
-    ]  # fmt: skip
+        "dynamic_batching {",
+        f"  preferred_batch_size: [ {', '.join(map(str, batches))} ]",
+        f"  max_queue_delay_microseconds: {QUEUE_DELAY_US}",
+        "}",
+        *(_parameter(key, value) for key, value in _parameters(bundle, card).items()),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -115,16 +114,6 @@ def _tensors(field: str, shapes: Mapping[str, Sequence[int | str]]) -> Iterator[
     for name, shape in shapes.items():
         dims = ", ".join(str(side if isinstance(side, int) else -1) for side in shape[1:])
         yield f"{field} {{ name: {_quoted(name)} data_type: TYPE_FP32 dims: [ {dims} ] }}"
-
-
-def _batching(most: int) -> Iterator[str]:
-    """Batches of few sizes: to the CUDA provider each new shape is a search for convolutions."""
-    sizes = [2**power for power in range(int(math.log2(SMALLEST_BATCH)), int(math.log2(most)) + 1)]
-    preferred = ", ".join(map(str, sizes))
-    yield "dynamic_batching {"
-    yield f"  preferred_batch_size: [ {preferred} ]"
-    yield f"  max_queue_delay_microseconds: {QUEUE_DELAY_US}"
-    yield "}"
 
 
 def _parameters(bundle: Bundle, card: ModelCard) -> dict[str, str]:
@@ -141,6 +130,10 @@ def _parameters(bundle: Bundle, card: ModelCard) -> dict[str, str]:
         **{f"of3.labels.{name}": ",".join(names) for name, names in labels.items() if card.name == "multitask"},
         "of3.weights": ",".join(f"{file} {status}" for file, status in bundle.weights.items()),
     }
+
+
+def _parameter(key: str, value: str) -> str:
+    return f"parameters {{ key: {_quoted(key)} value {{ string_value: {_quoted(value)} }} }}"
 
 
 def _input(card: InputCard) -> dict[str, str]:

@@ -11,7 +11,7 @@ import pytest
 from of3.engines.bundle import BundleError
 from of3.engines.manifest import read_bundle
 from of3.export.cli import main
-from of3.export.triton import CONFIG, FACES_AT_ONCE, GRAPH, write_repository
+from of3.export.triton import CONFIG, GRAPH, write_repository
 from of3.export.workplace import PlaceTaken
 
 MODELS = {"of3_detector", "of3_landmarks", "of3_multitask"}
@@ -123,7 +123,9 @@ def test_a_full_batch_runs_through_the_graph_as_configured(repository):
     )
     batch = np.zeros((config.max_batch_size, *config.input[0].dims), np.float32)
     found = session.run([output.name for output in config.output], {config.input[0].name: batch})
-    assert [list(array.shape) for array in found] == [[FACES_AT_ONCE, *out.dims] for out in config.output]
+    assert [list(array.shape) for array in found] == [
+        [config.max_batch_size, *out.dims] for out in config.output
+    ]
 
 
 def test_graphs_are_the_bundles_own_files(bundle, repository):
