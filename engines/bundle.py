@@ -4,7 +4,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +180,7 @@ class Bundle:
     labels: Labels
     models: Mapping[str, ModelCard]
     weights: Mapping[str, str]  # file -> "published", "unknown" or "stand-in"
+    digests: Mapping[str, str] = field(default_factory=dict)  # the same files -> sha256
 
     def model(self, name: str) -> ModelCard:
         """The card of a model.  Raises BundleError when the bundle was made without it."""

@@ -82,6 +82,7 @@ def _bundle(folder: Path, digest: str, document: Field) -> Bundle:
             each["file"].text(): each["status"].one_of(PUBLISHED, "unknown", "stand-in")
             for each in document["weights"].each()
         },
+        digests={each["file"].text(): _digest(each["sha256"]) for each in document["weights"].each()},
     )
 
 
@@ -206,10 +207,15 @@ def _substitute(asked: str, entry: Field, files: dict[str, ModelFile]) -> Substi
 
 
 def _file(folder: Path, entry: Field) -> ModelFile:
-    digest = entry["sha256"].of(str)
+    name, digest = _plain_name(entry["path"]), _digest(entry["sha256"])
+    return ModelFile(folder / name, digest, entry["bytes"].whole(1, MAX_FILE_BYTES))
+
+
+def _digest(field: Field) -> str:
+    digest = field.of(str)
     if not SHA256.fullmatch(digest):
-        raise entry["sha256"].refused("64 hexadecimal digits")
-    return ModelFile(folder / _plain_name(entry["path"]), digest, entry["bytes"].whole(1, MAX_FILE_BYTES))
+        raise field.refused("64 hexadecimal digits")
+    return digest
 
 
 def _plain_name(field: Field) -> str:

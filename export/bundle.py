@@ -1,9 +1,8 @@
-"""Write a bundle: complete in a temporary folder first, then renamed into place."""
+"""The files of a bundle, and bundle.json, which says what they are."""
 
 import hashlib
 import json
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,51 +18,8 @@ from of3.export.drift import Changed, Drift, document
 from of3.export.mirror import UNDETERMINED, GazeOrder
 from of3.export.models import LABELS, Model
 from of3.export.verify import Difference
-from of3.export.workplace import REPLACED, workplace
 
 TOOLS = ("of3", "torch", "onnx", "onnxscript", "onnxruntime", "numpy")
-
-
-class BundleExists(Exception):
-    """The destination is taken, and what to do."""
-
-
-def check_destination(folder: Path, is_forced: bool) -> None:
-    """Raises BundleExists unless `folder` is free, or may be replaced."""
-    if not folder.exists():
-        return
-    if not is_forced:
-        raise BundleExists(f"{folder} exists: pass --force to replace it, or another --bundle")
-    if not (folder / MANIFEST).exists() and any(folder.iterdir()):
-        raise BundleExists(
-            f"{folder} is not a bundle, it holds other files: it is not replaced, pass another --bundle"
-        )
-
-
-def write_bundle(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Let `fill` write into a temporary sibling of `folder`, then put that in its place.
-
-    When `fill` raises or the process dies, `folder` is as it was.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with workplace(folder) as temporary:
-        fill(temporary)
-        temporary.chmod(0o755)  # it was made private
-        _put(temporary, folder)
-
-
-def _put(temporary: Path, folder: Path) -> None:
-    """Rename, keeping the old folder until the new one stands."""
-    old = temporary.with_suffix(REPLACED)
-    if folder.exists():
-        folder.rename(old)
-    try:
-        temporary.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_graph(folder: Path, model: Model, part: str, graph: onnx.ModelProto) -> dict[str, Any]:

@@ -20,9 +20,7 @@ from of3.export import drift
 from of3.export.bundle import (
     Measured,
     Written,
-    check_destination,
     model_entry,
-    write_bundle,
     write_cut,
     write_graph,
     write_manifest,
@@ -38,6 +36,7 @@ from of3.export.pictures import pictures_for, read_pictures
 from of3.export.precision import typed
 from of3.export.selfcheck import write_self_check
 from of3.export.verify import Difference, ExportRefused, refuse_beyond_bounds, table, verify
+from of3.export.workplace import check_destination, write_folder
 from of3.runtime.types import Pixels
 
 log = logging.getLogger(__name__)
@@ -68,13 +67,13 @@ class Loaded:
 def export(options: ExportOptions) -> None:
     """Weights -> a bundle at `options.bundle`.
 
-    Raises BundleExists, BadWeights, ExportRefused, PrecisionError, EngineUnavailable, OSError; then nothing was
+    Raises PlaceTaken, BadWeights, ExportRefused, PrecisionError, EngineUnavailable, OSError; then nothing was
     written.
     """
     check_destination(options.bundle, options.force)
     import_onnxruntime()  # what the export is verified with: missing, it is said now and not after minutes
     loaded = load(options)
-    write_bundle(
+    write_folder(
         options.bundle,
         partial(fill, loaded=loaded, of3_root=options.of3_root, precisions=options.precisions),
     )

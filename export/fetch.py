@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from of3.export.published import PUBLISHED, REPOSITORY, TERMS, PublishedFile
+from of3.runtime.commands.parser import Parser
 from of3.runtime.runs.console import log_to_stderr
 
 log = logging.getLogger(__name__)
@@ -37,11 +38,11 @@ def main(argv: Sequence[str]) -> int:
         return 2
     log.debug("huggingface_hub %s", huggingface_hub.__version__)
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it says each retry in two lines, twice
-    if not given.accept_license and not _is_accepted():
+    print(TERMS, file=sys.stderr)
+    if not given.accept_license and not is_accepted():
         log.error("nothing fetched: the licence was not accepted (--accept_license accepts it)")
         return 2
-    names = ("Alignment_RetinaFace.pth", "MTL_backbone.pth", *LANDMARKS[given.landmarks])
-    wanted = {name: PUBLISHED[name] for name in names}
+    wanted = {name: PUBLISHED[name] for name in names_of(given.landmarks)}
     try:
         fetch(given.weights or given.of3_root / "weights", wanted, given.endpoint)
     except (FetchFailed, OSError) as error:
@@ -54,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    made = argparse.ArgumentParser(prog="of3 fetch-weights", description=__doc__, allow_abbrev=False)
+    made = Parser(prog="of3 fetch-weights", description=__doc__, allow_abbrev=False)
     made.add_argument("--of3_root", metavar="DIR", type=Path, required=True, help="OpenFace-3.0 folder")
     made.add_argument("--weights", metavar="DIR", type=Path, help="where to (<of3_root>/weights)")
     made.add_argument(
@@ -65,8 +66,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return made.parse_args(argv)
 
 
-def _is_accepted() -> bool:
-    print(TERMS, file=sys.stderr)
+def names_of(landmarks: str) -> tuple[str, ...]:
+    """Files of the networks, with those of the landmark network asked for."""
+    return ("Alignment_RetinaFace.pth", "MTL_backbone.pth", *LANDMARKS[landmarks])
+
+
+def is_accepted() -> bool:
+    """Whether the terms that were shown are; where nobody can be asked they are not."""
     if not sys.stdin.isatty():
         return False
     return input("Do you accept the licence? [y/N] ").strip().lower() in ("y", "yes")

@@ -1,4 +1,7 @@
-"""The folder that an export writes in, beside its bundle: held while it lives, cleared when it was killed."""
+"""A folder that appears whole: filled beside its place, then renamed into it.
+
+The one in the making is held while its export lives, and cleared away when that was killed.
+"""
 
 import fcntl
 import logging
@@ -6,13 +9,57 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from of3.engines.manifest import MANIFEST
 
 log = logging.getLogger(__name__)
 
 UNFINISHED, REPLACED = ".tmp", ".old"  # a bundle in the making, and the one it takes the place of
+
+
+class PlaceTaken(Exception):
+    """The destination is taken, and what to do."""
+
+
+def check_destination(folder: Path, is_forced: bool) -> None:
+    """Raises PlaceTaken unless `folder` is free, or may be replaced."""
+    if not folder.exists():
+        return
+    if not is_forced:
+        raise PlaceTaken(f"{folder} exists: pass --force to replace it, or another --bundle")
+    if not (folder / MANIFEST).exists() and any(folder.iterdir()):
+        raise PlaceTaken(
+            f"{folder} is not a bundle, it holds other files: it is not replaced, pass another --bundle"
+        )
+
+
+def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Let `fill` write into a temporary sibling of `folder`, then put that in its place.
+
+    When `fill` raises or the process dies, `folder` is as it was.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with workplace(folder) as temporary:
+        fill(temporary)
+        temporary.chmod(0o755)  # it was made private
+        _put(temporary, folder)
+
+
+def _put(temporary: Path, folder: Path) -> None:
+    """Rename, keeping the old folder until the new one stands."""
+    old = temporary.with_suffix(REPLACED)
+    if folder.exists():
+        folder.rename(old)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

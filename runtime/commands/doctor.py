@@ -96,7 +96,11 @@ def _machine() -> Iterator[tuple[str, str]]:
 
 
 def _writable(given: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    folders = [Path(tempfile.gettempdir())]
+    folders = []
+    try:
+        folders.append(Path(tempfile.gettempdir()))
+    except FileNotFoundError as error:
+        yield "writable", f"NO temporary folder: {error.strerror}: name one as TMPDIR, or mount one at /tmp"
     folders += [folder for folder in (given.bundle, given.logs) if folder is not None]
     for folder in folders:
         found = "" if folder.exists() else ", which is not there yet"

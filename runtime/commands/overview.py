@@ -7,6 +7,7 @@ from of3.runtime.commands.parser import nearest
 # In the order in which one needs them.
 COMMANDS: Mapping[str, Mapping[str, str]] = {
     "get ready, once": {
+        "setup": "all of it in one command: fetch, export, test",
         "fetch-weights": "bring the published weights, whose licence it shows",
         "export": "weights -> bundle: ONNX, compared with PyTorch",
         "build": "bundle -> TensorRT plans, on the machine with the GPU",

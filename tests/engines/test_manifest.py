@@ -68,6 +68,7 @@ WRONG: list[tuple[str, list[object]]] = [
     (f"{CUT} head joint shape 0", [1, "rows"]),
     (f"{CUT} head joint shape", [["batch"], [], ["batch", 60000, 60000], None]),
     (f"{CUT} head outputs", [[], ["gaze"], ["au", "au"], [1], "au", None]),
+    ("weights 0 sha256", ["x", None, GONE]),
     ("stand_in", [1, "no", None, GONE]),
     ("revision", [True, 2.0, "2", HUGE, None, GONE]),
 ]  # fmt: skip

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from of3.export.bundle import BundleExists, check_destination, write_bundle
 from of3.export.cli import main
+from of3.export.workplace import PlaceTaken, check_destination, write_folder
 
 
 def fill(folder, text="new"):
@@ -21,38 +21,38 @@ def fail(folder):
 
 
 def test_a_bundle_appears_whole(tmp_path):
-    write_bundle(tmp_path / "deep" / "b", fill)
+    write_folder(tmp_path / "deep" / "b", fill)
     assert os.listdir(tmp_path / "deep") == ["b"]
     assert os.listdir(tmp_path / "deep" / "b") == ["bundle.json"]
 
 
 def test_failing_half_way_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        write_bundle(tmp_path / "b", fail)
+        write_folder(tmp_path / "b", fail)
     assert os.listdir(tmp_path) == []
 
 
 def test_an_existing_bundle_is_replaced_only_by_a_complete_one(tmp_path):
-    write_bundle(tmp_path / "b", lambda folder: fill(folder, "old"))
+    write_folder(tmp_path / "b", lambda folder: fill(folder, "old"))
     with pytest.raises(KeyboardInterrupt):
-        write_bundle(tmp_path / "b", fail)
+        write_folder(tmp_path / "b", fail)
     assert (tmp_path / "b" / "bundle.json").read_text() == "old"
-    write_bundle(tmp_path / "b", fill)
+    write_folder(tmp_path / "b", fill)
     assert (tmp_path / "b" / "bundle.json").read_text() == "new"
     assert os.listdir(tmp_path) == ["b"]
 
 
 def test_a_taken_destination_is_refused(tmp_path):
     check_destination(tmp_path / "none", is_forced=False)
-    write_bundle(tmp_path / "b", fill)
-    with pytest.raises(BundleExists, match="pass --force"):
+    write_folder(tmp_path / "b", fill)
+    with pytest.raises(PlaceTaken, match="pass --force"):
         check_destination(tmp_path / "b", is_forced=False)
     check_destination(tmp_path / "b", is_forced=True)
 
 
 def test_a_folder_of_other_things_is_never_replaced(tmp_path):
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(BundleExists, match="not a bundle"):
+    with pytest.raises(PlaceTaken, match="not a bundle"):
         check_destination(tmp_path, is_forced=True)
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from of3.export.bundle import write_bundle
+from of3.export.workplace import write_folder
 
 START = """
 import sys, time
@@ -40,12 +40,12 @@ def test_what_a_killed_export_left_goes_with_the_next(exporting, tmp_path):
     exporting.send_signal(signal.SIGKILL)
     exporting.wait()
     assert len(os.listdir(tmp_path)) == 1
-    write_bundle(tmp_path / "b", fill)
+    write_folder(tmp_path / "b", fill)
     assert os.listdir(tmp_path) == ["b"]
 
 
 def test_the_folder_of_an_export_that_lives_stays(exporting, tmp_path):
-    write_bundle(tmp_path / "b", fill)
+    write_folder(tmp_path / "b", fill)
     (theirs,) = (name for name in os.listdir(tmp_path) if name != "b")
     assert (tmp_path / theirs / "half").read_text() == "half"
 
@@ -56,7 +56,7 @@ def test_the_folder_of_an_export_that_lives_stays(exporting, tmp_path):
 )
 def test_a_folder_of_another_name_stays(tmp_path, name):
     (tmp_path / name).mkdir()
-    write_bundle(tmp_path / "b", fill)
+    write_folder(tmp_path / "b", fill)
     assert sorted(os.listdir(tmp_path)) == sorted([name, "b"])
 
 
@@ -65,7 +65,7 @@ def test_files_and_links_of_such_a_name_stay(tmp_path):
     (tmp_path / "mine" / "thesis.tex").touch()
     (tmp_path / ".b.abcdefgh.tmp").symlink_to(tmp_path / "mine")
     (tmp_path / ".b.bcdefghi.tmp").touch()
-    write_bundle(tmp_path / "b", fill)
+    write_folder(tmp_path / "b", fill)
     assert len(os.listdir(tmp_path)) == 4
     assert os.listdir(tmp_path / "mine") == ["thesis.tex"]
 
@@ -74,10 +74,10 @@ def test_a_replaced_bundle_goes_only_when_another_stands(tmp_path):
     """Killed between its two renames, an export leaves the old bundle under a name of its own."""
     (tmp_path / ".b.abcdefgh.old").mkdir()
     with pytest.raises(KeyboardInterrupt):
-        write_bundle(tmp_path / "b", interrupt)
+        write_folder(tmp_path / "b", interrupt)
     assert os.listdir(tmp_path) == [".b.abcdefgh.old"]
-    write_bundle(tmp_path / "b", fill)
-    write_bundle(tmp_path / "b", fill)
+    write_folder(tmp_path / "b", fill)
+    write_folder(tmp_path / "b", fill)
     assert os.listdir(tmp_path) == ["b"]
 
 

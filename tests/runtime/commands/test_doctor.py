@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -94,3 +96,15 @@ def test_the_faster_engine_of_the_cpu_is_measured_and_kept(bundle_copy, capsys):
     rates = json.loads(path.read_text())["images_per_s"]
     assert set(rates) == {"detector", "multitask", "landmarks"}
     assert all(set(rate) == {"openvino", "cpu"} for rate in rates.values())
+
+
+def test_a_machine_without_a_temporary_folder_is_told_how_to_have_one():
+    """As on a read-only root: no byte can be written to any file, so that none is usable."""
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "from of3.runtime.commands.doctor import main; main([])"
+    )
+    done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, check=False)
+    assert "NO temporary folder" in done.stdout
+    assert "TMPDIR" in done.stdout
+    assert done.stderr == ""

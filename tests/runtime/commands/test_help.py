@@ -14,7 +14,6 @@ SETUP.read(REPOSITORY / "setup.cfg")
 # Read there, as what is installed may be older.
 POINTS = dict(line.split(" = ") for line in SETUP["options.entry_points"]["of3.commands"].strip().splitlines())
 # Their parsers are argparse's own, so that the stand-ins of tests need not be made anew.
-PLAIN = {"export", "fetch-weights"}
 
 
 def called(name, *words):
@@ -36,7 +35,7 @@ def test_every_command_has_its_line_and_every_line_its_command():
     assert [name for name in said.split() if name in POINTS][: len(POINTS)]
     assert max(map(len, said.splitlines())) <= 80
     order = [line.split()[0] for line in said.splitlines() if line.startswith("  ")]
-    assert order[:3] == ["fetch-weights", "export", "build"] and set(order) == set(POINTS)
+    assert order[:3] == ["setup", "fetch-weights", "export"] and set(order) == set(POINTS)
 
 
 def test_only_what_is_installed_is_listed_and_what_is_foreign_too():
@@ -55,10 +54,11 @@ def test_its_help_fits_and_says_what_is_needed_first(name, capsys):
         assert titles[-1] != "most used:" and "most used:" in titles[:3]
 
 
-@pytest.mark.parametrize("name", sorted(set(POINTS) - PLAIN))
+@pytest.mark.parametrize("name", sorted(POINTS))
 def test_a_flag_that_there_is_not_is_answered_with_the_nearest(name, capsys):
     bundle = ("--bundel", "--bundle")
     flags = {"build": bundle, "doctor": bundle, "verify": bundle, "convert": ("--uot", "--out")}
+    flags |= {name: ("--of3_rot", "--of3_root") for name in ("export", "fetch-weights", "setup")}
     flags |= {"draw": ("--smaple", "--sample"), "report": ("--thumbnials", "--thumbnails")}
     wrong, meant = flags.get(name, ("--th_smiel", "--th_smile"))
     if name in ("video", "live"):
