@@ -63,7 +63,7 @@ class Environment:
         free_gb = shutil.disk_usage(self.folder).free / 1e9
         log.info("installing %s into %s, with %.0f GB free", package, self.folder, free_gb)
         log.info(
-            "PyTorch built with CUDA is 3 GB to fetch and 6 GB on the disk; for CPUs, where an index has it, 1"
+            "PyTorch with CUDA is 3 GB to fetch and 6 on the disk; for CPUs, where an index has it, 0.3 and 1.3"
         )
         words = ("-m", "pip", "install", "--disable-pip-version-check", "--cache-dir", str(self.folder / CACHE))
         if self._python(*words, *pip, package).returncode:

@@ -38,10 +38,11 @@ def main(argv: Sequence[str]) -> int:
         return 2
     log.debug("huggingface_hub %s", huggingface_hub.__version__)
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it says each retry in two lines, twice
-    print(TERMS, file=sys.stderr)
-    if not given.accept_license and not is_accepted():
-        log.error("nothing fetched: the licence was not accepted (--accept_license accepts it)")
-        return 2
+    if not given.accept_license:
+        print(TERMS, file=sys.stderr)
+        if not is_accepted():
+            log.error("nothing fetched: the licence was not accepted (--accept_license accepts it)")
+            return 2
     wanted = {name: PUBLISHED[name] for name in names_of(given.landmarks)}
     try:
         fetch(given.weights or given.of3_root / "weights", wanted, given.endpoint)

@@ -33,7 +33,7 @@ def test_a_contestant_runs_when_told_to(name, standin_root, tmp_path):
 
 @pytest.mark.parametrize(
     "tool",
-    ["bench", "bench.scale", "bench.stored", "bench.contestants", "fuzz", "soak", "gpu_check"],
+    ["bench", "bench.scale", "bench.stored", "bench.contestants", "fuzz", "soak", "gpu_check", "portrait"],
 )
 def test_a_tool_says_what_it_does(tool):
     pytest.importorskip("torch", reason="some of them export")

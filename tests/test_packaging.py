@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from of3.runtime.commands.flags import parse
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCKERFILES = sorted((REPOSITORY / "docker").glob("Dockerfile.*"))
 
@@ -44,6 +46,21 @@ def test_an_image_installs_an_extra_that_there_is_and_runs_as_nobody(path, setup
     assert set(extras.split(",")) <= set(setup_cfg["options.extras_require"])
     assert re.findall(r"^USER (.+)$", text, re.MULTILINE) == ["10001:10001"]
     assert "HOME=/nonexistent" in text
+
+
+def test_services_run_what_there_is_write_their_logs_only_and_reach_nobody():
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    services = yaml.safe_load((REPOSITORY / "docker" / "compose.yaml").read_text("utf-8"))["services"]
+    assert {service["build"]["dockerfile"] for service in services.values()} == {
+        f"docker/{path.name}" for path in DOCKERFILES
+    }
+    for service in services.values():
+        word, *flags = service["command"]
+        command = parse(flags, f"of3 {word}")
+        assert not command.missing
+        assert (service["read_only"], service["network_mode"]) == (True, "none")
+        writable = [volume["target"] for volume in service["volumes"] if not volume.get("read_only")]
+        assert writable == [command.namespace.logs]
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)

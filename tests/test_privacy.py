@@ -131,6 +131,17 @@ def test_fetching_looks_for_the_server_it_is_told_and_no_other(watched, tmp_path
 
 
 @pytest.mark.long
+def test_setting_up_leaves_what_it_makes_in_the_openface_folder(watched, tmp_path):
+    words = ["--of3_root", tmp_path / "root", "--accept_license", "--pip=--no-index"]
+    code = "import sys; from of3.export.setup import main; sys.exit(main(sys.argv[1:]))"
+    left, looked_for = watched("-c", code, *words, said="pip did not install it")
+    # pip asks rustc for its version, where there is one.
+    assert {Path(path).parts[0] for path in left} <= {".rustup"}
+    assert looked_for == []
+    assert [path.name for path in (tmp_path / "root").iterdir()] == [".of3_setup"]
+
+
+@pytest.mark.long
 def test_an_export(watched, tmp_path):
     pytest.importorskip("torch", reason="what exports")
     code = (

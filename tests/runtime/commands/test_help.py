@@ -58,7 +58,7 @@ def test_its_help_fits_and_says_what_is_needed_first(name, capsys):
 def test_a_flag_that_there_is_not_is_answered_with_the_nearest(name, capsys):
     bundle = ("--bundel", "--bundle")
     flags = {"build": bundle, "doctor": bundle, "verify": bundle, "convert": ("--uot", "--out")}
-    flags |= {name: ("--of3_rot", "--of3_root") for name in ("export", "fetch-weights", "setup")}
+    flags |= dict.fromkeys(("export", "fetch-weights", "setup"), ("--of3_rot", "--of3_root"))
     flags |= {"draw": ("--smaple", "--sample"), "report": ("--thumbnials", "--thumbnails")}
     wrong, meant = flags.get(name, ("--th_smiel", "--th_smile"))
     if name in ("video", "live"):
