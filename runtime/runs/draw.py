@@ -132,7 +132,7 @@ def _tell(out: Path, tally: Tally) -> None:
         )
         parts.append(f"{tally.pictures} of {tally.of_pictures} pictures{more}")
     if tally.videos or not tally.of_pictures:
-        parts.append(f"{tally.videos} videos of {tally.frames} frames")
+        parts.append(f"{tally.videos} video{'s' * (tally.videos != 1)} of {tally.frames} frames")
     place = out / ERRORS.file
     if tally.failed:
         rows = [[failure.source, failure.stage, failure.reason] for failure in tally.failed]
