@@ -79,6 +79,7 @@ def test_swapped_gaze_is_found(responsive):
     assert "--gaze_order measured" in finding["remedy"]
 
 
+@pytest.mark.long
 def test_swapped_emotions_of_the_weights_are_found_on_faces_that_smile(responsive, shared_root):
     _, _, well = verified(responsive)
     assert well["emotions: labels on faces that smile"]["verdict"] == "holds"
@@ -88,6 +89,7 @@ def test_swapped_emotions_of_the_weights_are_found_on_faces_that_smile(responsiv
     assert found[wrong[0]]["said"].startswith("swapped: disgust stands where happy belongs")
 
 
+@pytest.mark.long
 def test_swapped_emotions_of_the_graph_are_found_against_pytorch(responsive):
     responsive.graph("multitask", exchanged("emotion_classifier", HAPPY, DISGUST))
     responsive.stored("multitask")
@@ -97,6 +99,7 @@ def test_swapped_emotions_of_the_graph_are_found_against_pytorch(responsive):
     assert "in the place of Happy stands Disgust, Disgust stands Happy" in found[PYTORCH]["said"]
 
 
+@pytest.mark.long
 def test_swapped_labels_are_found(responsive):
     def change(document):
         labels = document["labels"]["emotions"]
@@ -109,6 +112,7 @@ def test_swapped_labels_are_found(responsive):
     assert "emotions 1: got disgust, want happy" in found["labels: order of outputs"]["said"]
 
 
+@pytest.mark.long
 def test_a_corrupted_layer_of_the_landmarks_is_found(standin):
     layer = "features.3.0.conv1.conv.weight_bias"
 
@@ -121,6 +125,7 @@ def test_a_corrupted_layer_of_the_landmarks_is_found(standin):
     assert "landmarks largest difference" in found[wrong[0]]["said"]
 
 
+@pytest.mark.long
 def test_landmarks_that_lie_on_no_face_are_found(faceless):
     status, wrong, found = verified(faceless)
     assert status == 1
@@ -136,6 +141,7 @@ def test_a_graph_that_drifts_from_what_was_exported_is_found(responsive):
     assert "drifts: emotion_logits from the export's" in found[CPU_FP32]["said"]
 
 
+@pytest.mark.long
 def test_numbers_that_are_none_are_found(responsive):
     responsive.graph("multitask", scaled("gaze_regressor.bias", math.nan))
     status, wrong, found = verified(responsive)
@@ -143,6 +149,7 @@ def test_numbers_that_are_none_are_found(responsive):
     assert found[wrong[2]]["said"] == "the network's gaze_rad is not finite or beyond 10000"
 
 
+@pytest.mark.long
 def test_weights_that_are_not_those_of_the_bundle_are_found(responsive, permuted_root):
     other = permuted_root / "weights/MTL_backbone.pth"
     (responsive.weights / "MTL_backbone.pth").unlink()
@@ -160,6 +167,7 @@ def test_weights_that_are_gone_leave_it_open(responsive):
     assert found[PYTORCH]["verdict"] == "cannot tell"
 
 
+@pytest.mark.long
 def test_more_faces_are_taken_from_a_folder(responsive, standin_root, tmp_path):
     more = tmp_path / "more"
     more.mkdir()

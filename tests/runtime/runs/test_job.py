@@ -244,7 +244,7 @@ def test_a_temporary_folder_that_cannot_be_written_is_one_error(tmp_path, caplog
 
 def test_commands_are_listed_and_unknown_ones_refused(capsys):
     assert main([]) == 0
-    assert "of3 run" in capsys.readouterr().out
+    assert "\n  run  " in capsys.readouterr().out
     assert main(["fly"]) == 2
     assert "got command 'fly'" in capsys.readouterr().err
 

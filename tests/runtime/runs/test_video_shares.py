@@ -138,6 +138,7 @@ def test_a_worker_that_is_lost_costs_no_frame(long_ones, video, command, tmp_pat
     assert tables(logs) == tables(tmp_path)
 
 
+@pytest.mark.long
 def test_workers_end_when_they_are_asked_to_and_go_on(long_ones, video, command, tmp_path):
     assert video(tmp_path, long_ones) == 0
     logs = tmp_path / "shared"

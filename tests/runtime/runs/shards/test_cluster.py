@@ -126,6 +126,7 @@ def test_a_cluster_that_does_not_answer_is_an_error_at_once(many, standin_root, 
     assert time.monotonic() - start < 15
 
 
+@pytest.mark.long
 def test_a_picture_that_ends_its_actor_costs_its_own_row(aligned, standin_root, tmp_path, faulty, command):
     import cv2
 
@@ -178,6 +179,7 @@ def address():
         yield f"127.0.0.1:{PORT}", with_token()
 
 
+@pytest.mark.long
 def test_a_cluster_that_is_there_is_used_with_its_token(
     many, standin_root, tmp_path, undisturbed, files, command, address
 ):
@@ -192,6 +194,7 @@ def test_a_cluster_that_is_there_is_used_with_its_token(
     assert not list((tmp_path / "other").rglob("*.csv"))
 
 
+@pytest.mark.long
 def test_a_signal_keeps_what_is_done(
     more, standin_root, tmp_path, undisturbed_more, files, command, at_work, address
 ):
@@ -210,6 +213,7 @@ def test_a_signal_keeps_what_is_done(
     assert files(tmp_path / "openface3") == undisturbed_more
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("whom", ["driver", "actors"])
 def test_killed_at_its_work_nothing_is_lost_repeated_or_torn(
     more, standin_root, tmp_path, undisturbed_more, command, address, killed_and_run_again, whom
