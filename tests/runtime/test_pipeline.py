@@ -165,7 +165,7 @@ with Pipeline.open(sys.argv[1]) as pipeline:
 
 
 def test_memory_does_not_grow_with_the_number_of_pictures(bundle_folder):
-    """In a process of its own: where others had taken and given back a gigabyte, malloc's gaps alone are 40 MB."""
+    """In a process of its own: where others took and gave back a gigabyte, malloc's gaps alone are 40 MB."""
     done = subprocess.run(
         [sys.executable, "-c", GROWTH, bundle_folder], capture_output=True, text=True, check=True
     )
