@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from of3.engines.errors import Error
 from of3.export.published import PUBLISHED
 
 STAND_IN_MARK = "standin.json"  # beside stand-in weights
@@ -31,7 +32,7 @@ COUNTS = (torch.int64,)  # num_batches_tracked
 MAX_WEIGHT = 1e10  # the published detector's largest is 98221; the square of this is a number of float32 yet
 
 
-class BadWeights(Exception):
+class BadWeights(Error):
     """Weight files that cannot be exported; one problem a line."""
 
     def __init__(self, problems: list[str]):
@@ -40,7 +41,7 @@ class BadWeights(Exception):
         self.problems = problems
 
 
-class Unreadable(Exception):
+class Unreadable(Error):
     """One file cannot be read as a checkpoint, and why."""
 
 

@@ -11,13 +11,14 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 from onnx.utils import Extractor
 
+from of3.engines.errors import Error
 from of3.export.precision import head_nodes
 
 JOINT = "joint"  # the one tensor that goes over
 VIEWS = {"Reshape", "Transpose"}
 
 
-class CutError(Exception):
+class CutError(Error):
     """The head of a graph cannot be cut off."""
 
 

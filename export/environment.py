@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from of3.engines.errors import Error
+
 log = logging.getLogger(__name__)
 
 EXTRAS = "of3[export,fetch]"
@@ -20,7 +22,7 @@ OF3 = "import sys; from of3.runtime.commands.cli import main; sys.exit(main())"
 PROBE = "import importlib.metadata as m, of3.export, onnx, onnxscript, torch; print(m.version('of3'))"
 
 
-class SetupFailed(Exception):
+class SetupFailed(Error):
     """A step that did not work, and what to do."""
 
 

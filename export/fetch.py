@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from of3.engines.errors import Error
 from of3.export.published import PUBLISHED, REPOSITORY, TERMS, PublishedFile
 from of3.runtime.commands.parser import Parser
 from of3.runtime.runs.console import log_to_stderr
@@ -22,7 +23,7 @@ INSTALL = "pip install 'of3[fetch]'"
 LANDMARKS = {"98": ("Landmark_98.pkl",), "68": ("Landmark_68.pkl",), "none": ()}
 
 
-class FetchFailed(Exception):
+class FetchFailed(Error):
     """A file that could not be had, or is not the published one."""
 
 

@@ -12,6 +12,8 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from of3.engines.errors import Error
+
 LOW_TYPES = {"fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
 FP16_MAX = 65504.0
 # The first operator set with bf16 for Conv, InstanceNormalization and MaxPool; between it and the fp32 graph's,
@@ -28,7 +30,7 @@ KEPT_AFTER_LAST_OP = "InstanceNormalization"
 RESIZE_FLOAT_INPUTS = (1, 2)  # roi and scales are float32 by the operator's definition
 
 
-class PrecisionError(Exception):
+class PrecisionError(Error):
     """The graph cannot be typed as asked."""
 
 

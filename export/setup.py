@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from of3.engines.bundle import BundleError
+from of3.engines.errors import Error
 from of3.engines.manifest import MANIFEST, read_bundle
 from of3.engines.registry import CPU, PRECISIONS
 from of3.export.current import check_current
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 THROW_AWAY = ".of3_setup"  # in the OpenFace folder, which has room for weights
 
 
-class LicenceRefused(Exception):
+class LicenceRefused(Error):
     """Nobody accepted it."""
 
 

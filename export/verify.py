@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from of3.engines.base import Engine, Floats
+from of3.engines.errors import Error
 from of3.export.models import Model
 from of3.runtime.types import Pixels
 
@@ -17,7 +18,7 @@ BATCH = 8
 DETECTOR_SIZES_PX = ((160, 160), (97, 131), (241, 322))
 
 
-class ExportRefused(Exception):
+class ExportRefused(Error):
     """The exported graph differs from PyTorch by more than its bound."""
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from of3.engines.errors import Error
 from of3.engines.manifest import MANIFEST
 
 log = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 UNFINISHED, REPLACED = ".tmp", ".old"  # a bundle in the making, and the one it takes the place of
 
 
-class PlaceTaken(Exception):
+class PlaceTaken(Error):
     """The destination is taken, and what to do."""
 
 
