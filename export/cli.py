@@ -9,11 +9,10 @@ from of3.engines import machine
 from of3.engines.base import EngineUnavailable
 from of3.engines.bundle import BundleError
 from of3.engines.manifest import MANIFEST, read_bundle
-from of3.engines.registry import PRECISIONS
 from of3.export import triton
 from of3.export.current import check_current
 from of3.export.workplace import PlaceTaken
-from of3.runtime.commands.arguments import precisions
+from of3.runtime.commands.arguments import add_places, add_precisions, completed
 from of3.runtime.commands.parser import Parser
 from of3.runtime.runs.console import log_to_stderr
 from of3.runtime.runs.interruption import Unwinding
@@ -29,22 +28,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         description="Convert published OpenFace 3.0 weights to ONNX, verify against PyTorch, write a bundle.",
         epilog="Exit status: 0 done, 1 the graphs differ from PyTorch, 2 bad weights or the place is taken.",
     )
-    made.add_argument("--of3_root", required=True, type=Path, metavar="DIR", help="OpenFace-3.0 folder")
-    made.add_argument("--weights", type=Path, metavar="DIR", help="weights (<of3_root>/weights)")
-    made.add_argument("--bundle", type=Path, metavar="DIR", help="bundle to write (<weights>/of3_bundle)")
+    add_places(made, "bundle to write")
     made.add_argument(
         "--landmark_model",
         type=int,
         choices=(98, 68),
         help="landmark points (98 if its file is there, else 68)",
     )
-    made.add_argument(
-        "--precision",
-        type=precisions,
-        default=PRECISIONS,
-        metavar="LIST",
-        help="graphs to write, of fp32,fp16,bf16 (all); fp32 is always written",
-    )
+    add_precisions(made)
     made.add_argument(
         "--force", action="store_true", help="replace an existing bundle once the new one is complete"
     )
@@ -57,10 +48,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     made.add_argument(
         "--triton_precision", choices=triton.PRECISIONS, default="fp32", help="graphs that Triton serves (fp32)"
     )
-    given = made.parse_args(argv)
-    given.weights = given.weights or given.of3_root / "weights"
-    given.bundle = given.bundle or given.weights / "of3_bundle"
-    return given
+    return completed(made.parse_args(argv))
 
 
 def main(argv: Sequence[str]) -> int:

@@ -12,13 +12,13 @@ from pathlib import Path
 from of3.engines.bundle import BundleError
 from of3.engines.errors import Error
 from of3.engines.manifest import MANIFEST, read_bundle
-from of3.engines.registry import CPU, PRECISIONS
+from of3.engines.registry import CPU
 from of3.export.current import check_current
 from of3.export.environment import Environment, SetupFailed, own_package, package_at
 from of3.export.fetch import LANDMARKS, is_accepted, names_of
 from of3.export.published import TERMS
 from of3.runtime.commands import doctor
-from of3.runtime.commands.arguments import precisions
+from of3.runtime.commands.arguments import add_places, add_precisions, completed
 from of3.runtime.commands.parser import Parser
 from of3.runtime.runs.console import log_to_stderr
 from of3.runtime.runs.interruption import Unwinding
@@ -40,19 +40,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         epilog="Exit status: 0 ready, 1 a step failed, 2 the licence is not accepted or wrong flags.",
         allow_abbrev=False,
     )
-    made.add_argument("--of3_root", required=True, type=Path, metavar="DIR", help="OpenFace-3.0 folder")
-    made.add_argument("--weights", type=Path, metavar="DIR", help="weights (<of3_root>/weights)")
-    made.add_argument("--bundle", type=Path, metavar="DIR", help="bundle to write (<weights>/of3_bundle)")
+    add_places(made, "bundle to write")
     made.add_argument(
         "--landmarks", choices=tuple(LANDMARKS), default="98", help="which landmark network (98 points)"
     )
-    made.add_argument(
-        "--precision",
-        type=precisions,
-        default=PRECISIONS,
-        metavar="LIST",
-        help="graphs to write, of fp32,fp16,bf16 (all); fp32 is always written",
-    )
+    add_precisions(made)
     made.add_argument("--accept_license", action="store_true", help="accept the licence without being asked")
     made.add_argument("--endpoint", metavar="URL", help="another server of the weights, a mirror")
     made.add_argument(
@@ -72,10 +64,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         metavar="=ARG",
         help="for pip, as often as needed: --pip=--extra-index-url=URL for an index with CPU builds of PyTorch",
     )
-    given = made.parse_args(argv)
-    given.weights = given.weights or given.of3_root / "weights"
-    given.bundle = given.bundle or given.weights / "of3_bundle"
-    return given
+    return completed(made.parse_args(argv))
 
 
 def main(argv: Sequence[str]) -> int:

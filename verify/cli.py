@@ -12,6 +12,7 @@ from of3.engines import host, machine
 from of3.engines.base import EngineUnavailable
 from of3.engines.bundle import Bundle, BundleError
 from of3.runtime.bundle import open_bundle, weights_of
+from of3.runtime.commands.arguments import add_places, completed
 from of3.runtime.commands.parser import Parser
 from of3.runtime.commands.status import status_of
 from of3.runtime.logs.files import replace_text
@@ -35,16 +36,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "Takes about two minutes on two cores, and longer for every engine of a GPU.",
         allow_abbrev=False,
     )
-    made.add_argument("--of3_root", required=True, type=Path, metavar="DIR", help="OpenFace-3.0 folder")
-    made.add_argument("--weights", type=Path, metavar="DIR", help="weights (<of3_root>/weights)")
-    made.add_argument("--bundle", type=Path, metavar="DIR", help="bundle (<weights>/of3_bundle)")
+    add_places(made, "bundle")
     made.add_argument("--faces", type=Path, metavar="FOLDER", help="more faces, a picture each, to try it on")
     made.add_argument(
         "--out", type=Path, metavar="DIR", help="for verify.html, verify.json (<weights>/of3_verify)"
     )
-    given = made.parse_args(argv)
-    given.weights = given.weights or given.of3_root / "weights"
-    given.bundle = given.bundle or given.weights / "of3_bundle"
+    given = completed(made.parse_args(argv))
     given.out = given.out or given.weights / "of3_verify"
     if given.faces is not None and not given.faces.is_dir():
         made.error(f"--faces {given.faces}: no such folder")

@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from of3.engines.registry import PRECISIONS, kind_named
@@ -133,6 +134,29 @@ def size(text: str) -> tuple[int, int]:
     if not found:
         raise argparse.ArgumentTypeError(f"got {text!r}, want WIDTHxHEIGHT such as 1280x720")
     return int(found[1]), int(found[2])
+
+
+def add_places(made: argparse.ArgumentParser, bundle: str) -> None:
+    """Where weights and bundle are; `completed` fills in what is not said.  bundle: what it is for."""
+    made.add_argument("--of3_root", required=True, type=Path, metavar="DIR", help="OpenFace-3.0 folder")
+    made.add_argument("--weights", type=Path, metavar="DIR", help="weights (<of3_root>/weights)")
+    made.add_argument("--bundle", type=Path, metavar="DIR", help=f"{bundle} (<weights>/of3_bundle)")
+
+
+def completed(given: argparse.Namespace) -> argparse.Namespace:
+    given.weights = given.weights or given.of3_root / "weights"
+    given.bundle = given.bundle or given.weights / "of3_bundle"
+    return given
+
+
+def add_precisions(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--precision",
+        type=precisions,
+        default=PRECISIONS,
+        metavar="LIST",
+        help="graphs to write, of fp32,fp16,bf16 (all); fp32 is always written",
+    )
 
 
 # What reads the words of an option (`of3.runtime.options.Flag.parse`), and what stands for them in the help.

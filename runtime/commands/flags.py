@@ -1,6 +1,7 @@
 """The command line of `of3 run` and of the drop-in script: words -> options."""
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from of3.runtime.commands import arguments
 from of3.runtime.commands.parser import Parser
 from of3.runtime.options import COMMON, FLAGS, GROUPS, Flag, Options
+from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE
 from of3.runtime.types import RunError
 
 REQUIRED = ("aligned", "logs", "of3_root")
@@ -160,3 +162,9 @@ def _add_help(group: argparse._ArgumentGroup) -> None:
         help="write this text to a file, then proceed (on)",
     )
     group.add_argument("-h", "--h", dest="print_help", action="store_true", help="print this text and continue")
+
+
+def let_opencv_read(max_pixels: int) -> None:
+    """OpenCV has a limit of its own, which it reads when it is imported, and which workers inherit."""
+    if max_pixels > MAX_PIXELS:
+        os.environ[MAX_PIXELS_VARIABLE] = str(max_pixels)

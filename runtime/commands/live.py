@@ -1,15 +1,13 @@
 """`of3 live`: every face of a camera or a stream.  Nothing heavy is imported before the flags are read."""
 
 import argparse
-import os
 from collections.abc import Sequence
 
-from of3.runtime.commands.flags import add_flags
+from of3.runtime.commands.flags import add_flags, let_opencv_read
 from of3.runtime.commands.parser import Parser
 from of3.runtime.commands.status import status_of
 from of3.runtime.commands.video import REQUIRED, video_options
 from of3.runtime.live_options import LIVE_COMMON, LIVE_FLAGS, LIVE_GROUPS, OWN, LiveOptions
-from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE
 
 DESCRIPTION = """\
 Run OpenFace 3.0 on a camera or a stream: what `of3 video` writes of a file, as
@@ -59,8 +57,7 @@ def parse(argv: Sequence[str]) -> LiveOptions:
 
 def main(argv: Sequence[str]) -> int:
     options = parse(argv)
-    if options.video.run.max_pixels > MAX_PIXELS:
-        os.environ[MAX_PIXELS_VARIABLE] = str(options.video.run.max_pixels)
+    let_opencv_read(options.video.run.max_pixels)
     return status_of(lambda: _analyse(options))
 
 

@@ -1,17 +1,15 @@
 """`of3 run` and the drop-in script.  Nothing heavy is imported before the flags are read."""
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from of3.runtime.commands.flags import CommandLine, parse, parser
+from of3.runtime.commands.flags import CommandLine, let_opencv_read, parse, parser
 from of3.runtime.commands.status import status_of
 from of3.runtime.logs.files import replace_text
 from of3.runtime.logs.opening import is_folder
 from of3.runtime.options import Options
 from of3.runtime.runs.console import log_to_stderr, open_streams
-from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE
 from of3.runtime.types import RunError
 
 log = logging.getLogger(__name__)
@@ -56,8 +54,7 @@ def _start(command: CommandLine, prog: str, write_help: Callable[[str], None]) -
 
 def run(options: Options) -> None:
     """The job, by the executor that was asked for."""
-    if options.max_pixels > MAX_PIXELS:  # OpenCV has a limit of its own, which workers inherit
-        os.environ[MAX_PIXELS_VARIABLE] = str(options.max_pixels)
+    let_opencv_read(options.max_pixels)
     from of3.runtime.runs.job import log_folder  # numpy, OpenCV and the engines, not needed for the help
 
     folder = log_folder(options)

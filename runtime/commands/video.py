@@ -1,15 +1,13 @@
 """`of3 video`: every face of every frame of videos.  Nothing heavy is imported before the flags are read."""
 
 import argparse
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from of3.runtime.commands.flags import add_flags, options_of
+from of3.runtime.commands.flags import add_flags, let_opencv_read, options_of
 from of3.runtime.commands.parser import Parser
 from of3.runtime.commands.status import status_of
 from of3.runtime.options import FLAGS
-from of3.runtime.settings import MAX_PIXELS, MAX_PIXELS_VARIABLE
 from of3.runtime.video_options import OWN, SHARED, VIDEO_COMMON, VIDEO_FLAGS, VIDEO_GROUPS, VideoOptions
 
 GOES_ON = "--resume on goes on from there"
@@ -73,8 +71,7 @@ def video_options(given: Mapping[str, Any], inputs: Sequence[str]) -> VideoOptio
 
 def main(argv: Sequence[str]) -> int:
     options = parse(argv)
-    if options.run.max_pixels > MAX_PIXELS:
-        os.environ[MAX_PIXELS_VARIABLE] = str(options.run.max_pixels)
+    let_opencv_read(options.run.max_pixels)
     return status_of(lambda: _analyse(options), GOES_ON)
 
 
