@@ -166,6 +166,13 @@ def of_taken(rows: Iterable[Values]) -> list[Values]:
     return list(found.values())
 
 
+def pictures(rows: Sequence[Values], names: OutputNames) -> Iterator[tuple[Values, str, list[Record]]]:
+    """As `faces`, with the first row of each: what there is of the picture stands in all of them."""
+    firsts = (next(group) for _, group in groupby(rows, key=lambda row: row[0]))
+    for row, (path, found) in zip(firsts, faces(rows, names), strict=True):
+        yield row, path, found
+
+
 def faces(rows: Sequence[Values], names: OutputNames) -> Iterator[tuple[str, list[Record]]]:
     """Rows as ROW_READ, checked, all of each picture -> the path and the faces of each, the best first.
 

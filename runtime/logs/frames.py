@@ -2,9 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
-from of3.runtime.logs.coding import AT_MOMENT, AT_REMARKS, Values, face_values, faces, picture_values, storable
+from of3.runtime.logs.coding import (
+    AT_MOMENT,
+    AT_REMARKS,
+    Values,
+    face_values,
+    picture_values,
+    pictures,
+    storable,
+)
 from of3.runtime.logs.items import Stamp, frame_item
 from of3.runtime.logs.made import OutputNames
 from of3.runtime.logs.rows import Result
@@ -44,8 +51,7 @@ def frames_of(store: Store, run: int) -> Iterator[SeenFrame]:
 
 def frames_in(rows: Sequence[Values], names: OutputNames) -> Iterator[SeenFrame]:
     """Rows as `coding.ROW_READ`, checked, all of each frame."""
-    firsts = (next(group) for _, group in groupby(rows, key=lambda row: row[0]))
-    for row, (path, found) in zip(firsts, faces(rows, names), strict=True):
+    for row, path, found in pictures(rows, names):
         failure = None if found else Failure(path, row[4], row[5])
         moment = Moment(*(row[number] for number in AT_MOMENT))
         yield SeenFrame(moment, tuple(found), failure, CUT in row[AT_REMARKS].split())

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from of3.runtime.logs.coding import AT_HEIGHT, AT_TAKEN, AT_WIDTH, Values, faces
+from of3.runtime.logs.coding import AT_HEIGHT, AT_TAKEN, AT_WIDTH, Values, pictures
 from of3.runtime.logs.items import Item, Stamp
 from of3.runtime.logs.made import OutputNames
 from of3.runtime.logs.rows import Result, faces_of, taken
@@ -53,8 +53,7 @@ def pictures_of(
 
 def _pictures(rows: Sequence[Values], names: OutputNames) -> Iterator[KnownPicture]:
     """Rows as `coding.ROW_READ`, checked, all of each picture."""
-    firsts = (next(group) for _, group in groupby(rows, key=lambda row: row[0]))
-    for row, (path, found) in zip(firsts, faces(rows, names), strict=True):
+    for row, path, found in pictures(rows, names):
         item = Item(path, Stamp(row[1], row[2]), row[3])
         failure = Failure(path, row[4], row[5]) if row[4] else None
         size_px = None if row[AT_WIDTH] is None else (row[AT_WIDTH], row[AT_HEIGHT])

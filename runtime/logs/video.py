@@ -18,9 +18,11 @@ from of3.runtime.logs.coding import Values
 from of3.runtime.logs.database import REMEDY
 from of3.runtime.logs.folder import COMMIT_EVERY_S, MOST_AT_ONCE, check_identity
 from of3.runtime.logs.frames import VideoItem, frame_values, frames_of
+from of3.runtime.logs.items import Stamp
 from of3.runtime.logs.known import Known
 from of3.runtime.logs.made import Run, Session
 from of3.runtime.logs.opening import (
+    is_folder,
     is_there,
     make_folders,
     open_file,
@@ -49,11 +51,28 @@ def place_of(folder: Path, stem: str) -> Path:
 def stems_there(folder: Path) -> dict[str, str]:
     """The stems of videos that have files, by the videos' absolute paths.  folder: as of `place_of`."""
     stems = {}
-    for facts in sorted((folder / FOLDER).rglob(f"*{FACTS}")):
+    for stem in _stems(folder, FACTS):
         with suppress(OSError, ValueError, KeyError, TypeError, RunError):  # others' files
-            stem = facts.relative_to(folder / FOLDER).with_name(facts.name.removesuffix(FACTS))
-            stems[str(json.loads(read_text(facts))["path"])] = str(stem)
+            stems[path_said(folder / FOLDER / stem)] = stem
     return stems
+
+
+def path_said(place: Path) -> str:
+    """Of the video, by what is known of it.  Raises OSError, ValueError, KeyError, TypeError, RunError."""
+    return str(json.loads(read_text(named(place, FACTS)))["path"])
+
+
+def recorded_stems(folder: Path) -> Iterator[str]:
+    """Of videos that have records.  folder: as of `place_of`.  Raises RunError: something else is there."""
+    if is_folder(folder / FOLDER):
+        yield from (stem for stem in _stems(folder, RECORDS) if is_begun(folder / FOLDER / stem))
+
+
+def _stems(folder: Path, suffix: str) -> Iterator[str]:
+    """Of files with a suffix, sorted."""
+    top = folder / FOLDER
+    for path in sorted(top.rglob(f"*{suffix}")):
+        yield str(path.relative_to(top).with_name(path.name.removesuffix(suffix)))
 
 
 def is_begun(place: Path) -> bool:
@@ -66,8 +85,13 @@ def is_of_other(place: Path, video: VideoItem) -> bool:
     if not is_begun(place):
         return False
     with open_store(named(place, RECORDS)) as store:
-        first = next(store.done(store.last_run), None)
-    return first is not None and (first.size, first.mtime_ns) != (video.stamp.size, video.stamp.mtime_ns)
+        return stamp_in(store) not in (None, video.stamp)
+
+
+def stamp_in(store: Store) -> Stamp | None:
+    """Of the video's file when its frames were read; None where none was."""
+    first = next(store.done(store.last_run), None)
+    return None if first is None else Stamp(first.size, first.mtime_ns)
 
 
 def named(place: Path, suffix: str) -> Path:

@@ -14,7 +14,8 @@ from of3.runtime.logs.opening import is_folder, is_there, remove
 from of3.runtime.logs.pictures import KnownPicture, pictures_of
 from of3.runtime.logs.rows import ERRORS
 from of3.runtime.logs.store import FILE, Store, open_store
-from of3.runtime.runs.draw_video import draw_video, logged_videos
+from of3.runtime.logs.video import recorded_stems
+from of3.runtime.runs.draw_video import draw_video
 from of3.runtime.runs.drawn import drawing_of
 from of3.runtime.runs.picture_overlay import FOLDER as OVERLAY
 from of3.runtime.runs.picture_overlay import PictureOverlay
@@ -78,7 +79,7 @@ def draw(options: DrawOptions) -> None:
 def _folder(logs: Path) -> Path:
     """Where the records are: in a log root, or its `openface3`."""
     folder = folder_of(logs)
-    if is_folder(folder) and (is_there(folder / FILE) or any(logged_videos(folder))):
+    if is_folder(folder) and (is_there(folder / FILE) or any(recorded_stems(folder))):
         return folder
     raise RunError(
         f"{logs}: got no {FILE} and no videos' records, want a log root of a run: see of3 draw --help"
@@ -115,7 +116,7 @@ def _drawn(overlay: PictureOverlay, known: Iterator[KnownPicture]) -> Iterator[F
 
 
 def _draw_videos(folder: Path, out: Path, options: DrawOptions, how: str, tally: Tally) -> None:
-    for stem in logged_videos(folder):
+    for stem in recorded_stems(folder):
         try:
             tally.frames += draw_video(folder, stem, out, options.faces, how)
             tally.videos += 1

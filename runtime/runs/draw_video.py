@@ -1,6 +1,5 @@
 """A video drawn anew with what its records know."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +7,9 @@ from pathlib import Path
 from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.frames import VideoItem, frames_of
 from of3.runtime.logs.items import stamp_of
-from of3.runtime.logs.opening import make_folder, read_text
+from of3.runtime.logs.opening import make_folder, make_folders
 from of3.runtime.logs.store import Store, open_store
-from of3.runtime.logs.video import FACTS, RECORDS, named
+from of3.runtime.logs.video import FACTS, RECORDS, named, path_said, stamp_in
 from of3.runtime.logs.video import FOLDER as VIDEOS
 from of3.runtime.runs.drawn import Drawing, drawing_of
 from of3.runtime.runs.progress import progress_bar
@@ -24,14 +23,6 @@ from of3.runtime.tracks.watched import WatchedFrame, watched
 from of3.runtime.types import PictureError
 
 
-def logged_videos(folder: Path) -> Iterator[str]:
-    """Stems of the videos that have records.  folder: `<logs>/openface3`."""
-    top = folder / VIDEOS
-    for records in sorted(top.rglob(f"*{RECORDS}")):
-        if not records.name.startswith("."):
-            yield str(records.relative_to(top).with_name(records.name.removesuffix(RECORDS)))
-
-
 def draw_video(folder: Path, stem: str, out: Path, faces: Faces, how: str = "mode=rw", threads: int = 0) -> int:
     """How many frames its drawing has, `<out>/<stem>.mp4`.  how: its store is to be opened.
 
@@ -40,7 +31,7 @@ def draw_video(folder: Path, stem: str, out: Path, faces: Faces, how: str = "mod
     damaged; OSError.
     """
     place = folder / VIDEOS / stem
-    path = _path(named(place, FACTS))
+    path = _path(place)
     with open_store(named(place, RECORDS), how) as store:
         item = VideoItem(path, stamp_of(path))
         _check(store, item)
@@ -82,25 +73,24 @@ def _check(store: Store, item: VideoItem) -> None:
     """Raise PictureError unless the video is there, as it was when it was analysed."""
     if not os.path.lexists(item.path):
         raise PictureError(f"{item.path} is not there any more")
-    first = next(store.done(store.last_run), None)
-    if first is None:
+    stamp = stamp_in(store)
+    if stamp is None:
         raise PictureError("no frame of it was analysed")
-    if (first.size, first.mtime_ns) != (item.stamp.size, item.stamp.mtime_ns):
+    if stamp != item.stamp:
         raise PictureError(f"{item.path} has changed since it was analysed")
 
 
-def _path(facts: Path) -> str:
-    """Of the video, by what is known of it.  Raises PictureError."""
+def _path(place: Path) -> str:
+    """As `path_said`.  Raises PictureError, RunError."""
     try:
-        return str(json.loads(read_text(facts))["path"])
+        return path_said(place)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PictureError(f"{facts.name}: does not say which video it is of: {error}") from error
+        raise PictureError(f"{named(place, FACTS).name}: does not say which video it is of: {error}") from error
 
 
 def place_below(out: Path, stem: str) -> Path:
     """Where the drawing of a video goes; its folders are made.  Raises RunError: something is in the way."""
     place = out / f"{stem}{SUFFIX}"
     make_folder(out)
-    for parent in reversed(place.relative_to(out).parents[:-1]):
-        make_folder(out / parent)
+    make_folders(out, place)
     return place

@@ -23,6 +23,16 @@ WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, er
 log = logging.getLogger(__name__)
 
 
+def share_of(videos: Path, part: int, of: int) -> Path:
+    """What a share of videos is held by.  videos: the folder of their logs."""
+    return videos / f"share_{part}_of_{of}"
+
+
+def shares_of(videos: Path) -> list[Path]:
+    """Those that are, or were, held."""
+    return sorted(lock.parent for lock in videos.glob(f"share_*_of_*/{FILE}"))
+
+
 class Held(RunError):
     """Another process holds the folder."""
 

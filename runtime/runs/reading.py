@@ -7,8 +7,7 @@ from pathlib import Path
 from of3.runtime.logs.folder import FOLDER
 from of3.runtime.logs.opening import is_folder
 from of3.runtime.logs.video import FOLDER as VIDEOS
-from of3.runtime.runs.lock import FILE as LOCK
-from of3.runtime.runs.lock import locked
+from of3.runtime.runs.lock import locked, shares_of
 
 
 def folder_of(path: str | Path) -> Path:
@@ -23,10 +22,9 @@ def held(folder: Path) -> Iterator[str]:
 
     Raises RunError: a run is at work, or something else is in the way.
     """
-    shares = sorted(path.parent for path in (folder / VIDEOS).glob(f"share_*_of_*/{LOCK}"))
     with ExitStack() as opened:
         try:
-            for each in (folder, *shares):
+            for each in (folder, *shares_of(folder / VIDEOS)):
                 opened.enter_context(locked(each))
             how = "mode=rw"
         except OSError:  # not to be written to: nothing can be under way there

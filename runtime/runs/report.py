@@ -17,7 +17,7 @@ from of3.runtime.logs.errors import told
 from of3.runtime.logs.files import replace_text
 from of3.runtime.logs.opening import is_folder, is_there, read_text
 from of3.runtime.logs.store import open_store
-from of3.runtime.logs.video import FACTS, RECORDS
+from of3.runtime.logs.video import FACTS
 from of3.runtime.pages.html import html
 from of3.runtime.pages.page import Page, Section
 from of3.runtime.report.gathered import Gathered
@@ -118,7 +118,7 @@ def _videos(parts: Sequence[Part], how: str, shown: Callable[[int], None]) -> tu
 
 
 def _video(part: Part) -> VideoFound:
-    facts = _document(part.records.with_name(part.records.name.removesuffix(RECORDS) + FACTS))
+    facts = _document(part.records.with_suffix(FACTS))
     faces = facts.get("faces")
     expected = max(part.total, faces if isinstance(faces, int) else 0)
     return VideoFound(part.path or legible(part.stem or ""), facts, part.total, expected)

@@ -15,7 +15,7 @@ from of3.runtime.logs.known import Known
 from of3.runtime.logs.video import FOLDER as VIDEOS
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.job import GOES_ON
-from of3.runtime.runs.lock import Held, locked
+from of3.runtime.runs.lock import Held, locked, share_of, shares_of
 from of3.runtime.runs.progress import progress_bar
 from of3.runtime.runs.shards.run import open_pool
 from of3.runtime.runs.video_dispatch import VideoDispatch
@@ -75,7 +75,7 @@ def _share_locked(folder: Path, part: int, of: int) -> Iterator[Known | None]:
     """Hold a share; the whole folder only for a moment, which who does all of it holds as long as it takes."""
     with ExitStack() as held:
         with _patiently_locked(folder), Errors(folder):  # which is there before two of them want it
-            lock = held.enter_context(locked(folder / VIDEOS / f"share_{part}_of_{of}"))
+            lock = held.enter_context(locked(share_of(folder / VIDEOS, part, of)))
         yield lock
 
 
@@ -96,6 +96,6 @@ def _patiently_locked(folder: Path) -> Iterator[None]:
 
 def check_no_share(folder: Path) -> None:
     """Raise Held where a share is being done.  folder: held."""
-    for share in sorted((folder / VIDEOS).glob("share_*_of_*")):
+    for share in shares_of(folder / VIDEOS):
         with locked(share):
             pass

@@ -15,10 +15,10 @@ from typing import Any
 from of3.runtime.logs import coding
 from of3.runtime.logs.columns import VIDEO, Column, Value, legible
 from of3.runtime.logs.items import path_of
-from of3.runtime.logs.opening import is_folder, is_there
+from of3.runtime.logs.opening import is_there
 from of3.runtime.logs.rows import face_rows, faces_columns
 from of3.runtime.logs.store import FILE, Store, open_store
-from of3.runtime.logs.video import FINISHED, RECORDS
+from of3.runtime.logs.video import FINISHED, RECORDS, named, recorded_stems
 from of3.runtime.logs.video import FOLDER as VIDEOS
 from of3.runtime.tables.video_rows import stored_rows, video_columns
 from of3.runtime.types import RunError
@@ -103,13 +103,8 @@ def parts_of(folder: Path, how: str) -> list[Part]:
     how: as of `Part.rows`.  Raises RunError, OSError.
     """
     found = [_part(folder / FILE, None, how)] if is_there(folder / FILE) else []
-    top = folder / VIDEOS
-    if is_folder(top):
-        for records in sorted(top.rglob(f"*{RECORDS}")):
-            stem = records.relative_to(top).with_name(records.name.removesuffix(RECORDS))
-            if is_there(records):
-                found.append(_part(records, str(stem), how))
-    return found
+    videos = ((named(folder / VIDEOS / stem, RECORDS), stem) for stem in recorded_stems(folder))
+    return found + [_part(records, stem, how) for records, stem in videos]
 
 
 def _part(records: Path, stem: str | None, how: str) -> Part:
