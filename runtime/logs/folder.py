@@ -8,19 +8,20 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+from of3.runtime.logs.committing import Committing
 from of3.runtime.logs.database import REMEDY
 from of3.runtime.logs.entries import Entries, Results, entries_of
 from of3.runtime.logs.files import synced
 from of3.runtime.logs.items import Done
 from of3.runtime.logs.known import Known
-from of3.runtime.logs.made import Run, Session
+from of3.runtime.logs.made import Run
 from of3.runtime.logs.opening import is_there, refuse_shared, remove
 from of3.runtime.logs.render import (
     Changed,
@@ -95,7 +96,7 @@ def _whole_store(folder: Path, mode: Mode, identity: Mapping[str, Any]) -> Store
         return store
 
 
-class RunLogs:
+class RunLogs(Committing):
     """The records and tables of one run.  Use as a context manager."""
 
     def __init__(self, folder: Path, run: Run, mode: Mode, lock: Known | None = None):
@@ -124,7 +125,6 @@ class RunLogs:
             self._open_tables(folder, opened)
             self._opened = opened.pop_all()
         self._folder, self._as = folder, self._store.run(self._run)
-        self._session: int | None = None
         self.added = 0  # pictures, by this process
         self._pending: list[Entries] = []
         self._waiting = 0  # pictures
@@ -146,11 +146,6 @@ class RunLogs:
     def done(self) -> Iterator[Done]:
         """Pictures that have their row in this run, by key."""
         return self._store.done(self._run)
-
-    def note_session(self, session: Session) -> None:
-        """What this process does here, as far as it is known."""
-        with self._store.transaction():
-            self._session = self._store.put_session(self._run, session, self._session)
 
     def entries(self, results: Results) -> Entries:
         """What is to be added of results; on any thread."""
@@ -234,15 +229,6 @@ class RunLogs:
             table.sync()
         if not self._store.is_sorted(self._run):
             render_tables(self._store, self._folder)
-
-    def __enter__(self) -> "RunLogs":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and issubclass(kind, Exception):
-            with suppress(OSError, RunError):  # what ended the run is told, not what comes of it
-                self.commit()
-        self._opened.close()
 
 
 def _start(folder: Path, run: Run, is_anew: bool) -> None:

@@ -15,12 +15,13 @@ from itertools import chain, islice
 from pathlib import Path
 
 from of3.runtime.logs.coding import Values
+from of3.runtime.logs.committing import Committing
 from of3.runtime.logs.database import REMEDY
 from of3.runtime.logs.folder import COMMIT_EVERY_S, MOST_AT_ONCE, check_identity
 from of3.runtime.logs.frames import VideoItem, frame_values, frames_of
 from of3.runtime.logs.items import Stamp
 from of3.runtime.logs.known import Known
-from of3.runtime.logs.made import Run, Session
+from of3.runtime.logs.made import Run
 from of3.runtime.logs.opening import (
     is_folder,
     is_there,
@@ -99,7 +100,7 @@ def named(place: Path, suffix: str) -> Path:
     return place.with_name(place.name + suffix)
 
 
-class VideoLogs:
+class VideoLogs(Committing):
     """Use as a context manager.  `restore` comes first, where a table is wanted."""
 
     def __init__(
@@ -125,7 +126,6 @@ class VideoLogs:
             self._run = self._store.last_run
             check_identity(self._store.run(self._run).identity, run.identity)
             self._opened = opened.pop_all()
-        self._session: int | None = None
         self._pending: list[tuple[Values, list[Values], bytes]] = []
         self._committed_s = time.monotonic()
 
@@ -200,11 +200,6 @@ class VideoLogs:
         for table in self._tables:
             table.append(b"".join(texts))
 
-    def note_session(self, session: Session) -> None:
-        """What this process does here, as far as it is known."""
-        with self._store.transaction():
-            self._session = self._store.put_session(self._run, session, self._session)
-
     def finish(self) -> None:
         """Let everything reach the disk.  Raises OSError."""
         self.commit()
@@ -219,12 +214,3 @@ class VideoLogs:
         for each in (self._lock, self._store, *self._tables):
             if each is not None:
                 each.check_in_place()
-
-    def __enter__(self) -> "VideoLogs":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and issubclass(kind, Exception):
-            with suppress(OSError, RunError):  # what ended the run is told, not what comes of it
-                self.commit()
-        self._opened.close()
