@@ -2,22 +2,20 @@
 
 import importlib.metadata
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from of3.runtime.logs.columns import Column, Value
-from of3.runtime.logs.counts import Counts
-from of3.runtime.logs.opening import is_folder, is_there, make_folders, refuse_shared
-from of3.runtime.runs.progress import progress_bar
-from of3.runtime.runs.reading import folder_of, held
+from of3.runtime.logs.opening import is_there, make_folders, refuse_shared
+from of3.runtime.runs.progress import counting_bar
+from of3.runtime.runs.reading import held, log_folder, recorded_parts
 from of3.runtime.tables.form import Form
 from of3.runtime.tables.libraries import library
 from of3.runtime.tables.long import Long
 from of3.runtime.tables.openface2 import openface2
 from of3.runtime.tables.parquet import made_in, write_parquet
-from of3.runtime.tables.parts import Group, groups_of, parts_of
+from of3.runtime.tables.parts import Group, groups_of
 from of3.runtime.tables.pyfeat import pyfeat
 from of3.runtime.tables.text import has_columns, write_text
 from of3.runtime.types import RunError
@@ -64,13 +62,9 @@ def convert(asked: Conversion) -> None:
     """
     if asked.to == PARQUET:
         library("pyarrow.parquet")
-    folder = folder_of(asked.logs)
-    if not is_folder(folder):
-        raise RunError(f"{folder}: not there, want the log root that --logs of the run was")
+    folder = log_folder(asked.logs)
     with held(folder) as how:
-        parts = parts_of(folder, how)
-        if not parts:
-            raise RunError(f"{folder}: has no records: a run of this version writes them, one of 0.1 did not")
+        parts = recorded_parts(folder, how)
         for part in parts:
             if not part.is_finished:
                 log.warning("%s: not finished: its frames so far are converted", part.path or part.stem)
@@ -78,23 +72,10 @@ def convert(asked: Conversion) -> None:
         places = [asked.place_of(folder, group) for group in groups]
         if len(set(places)) < len(places):
             raise RunError(f"{places[0]}: is of the pictures and of a video: move one of them to other --logs")
-        with _shown(sum(part.total for part in parts)) as shown:
+        with counting_bar(sum(part.total for part in parts)) as shown:
             for group, place in zip(groups, places, strict=True):
                 _write(asked, place, group, group.rows(how, shown))
     _say_lacking(asked, groups)
-
-
-@contextmanager
-def _shown(total: int) -> Iterator[Callable[[], None]]:
-    """What is called after each picture or frame."""
-    counts = Counts()
-    with progress_bar(total) as tell:
-
-        def one_more() -> None:
-            counts.done += 1
-            tell(counts)
-
-        yield one_more
 
 
 def _write(asked: Conversion, place: Path, group: Group, rows: Iterable[Sequence[Value]]) -> None:

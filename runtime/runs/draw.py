@@ -8,7 +8,6 @@ from pathlib import Path
 
 from of3.engines.host import cores
 from of3.engines.workers import Workers
-from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.files import replace_text
 from of3.runtime.logs.opening import is_folder, is_there, remove
 from of3.runtime.logs.pictures import KnownPicture, pictures_of
@@ -19,7 +18,7 @@ from of3.runtime.runs.draw_video import draw_video
 from of3.runtime.runs.drawn import drawing_of
 from of3.runtime.runs.picture_overlay import FOLDER as OVERLAY
 from of3.runtime.runs.picture_overlay import PictureOverlay
-from of3.runtime.runs.progress import progress_bar
+from of3.runtime.runs.progress import counting_bar
 from of3.runtime.runs.reading import folder_of, held
 from of3.runtime.settings import Faces
 from of3.runtime.stream import ordered_map
@@ -91,14 +90,14 @@ def _draw_pictures(store: Store, out: Path, options: DrawOptions, tally: Tally) 
     totals = {number: store.counts(number).total for number in store.runs()}
     tally.of_pictures = sum(totals.values())
     chosen, before = evenly(tally.of_pictures, options.sample), 0
-    with progress_bar(min(options.sample, tally.of_pictures) or tally.of_pictures) as shown:
+    with counting_bar(min(options.sample, tally.of_pictures) or tally.of_pictures) as shown:
         for number, total in totals.items():
             known, before = pictures_of(store, number, chosen, before), before + total
             drawing = drawing_of(store.run(number), store.sessions(), options.faces)
             with PictureOverlay(out, store.run(number).root, drawing) as overlay:
                 for failure in _drawn(overlay, known):
                     tally.picture(failure)
-                    shown(Counts(tally.pictures + len(tally.failed)))
+                    shown()
 
 
 def evenly(total: int, sample: int) -> Callable[[int], bool]:

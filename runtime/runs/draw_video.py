@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.frames import VideoItem, frames_of
 from of3.runtime.logs.items import stamp_of
 from of3.runtime.logs.opening import make_folder, make_folders
@@ -12,7 +11,7 @@ from of3.runtime.logs.store import Store, open_store
 from of3.runtime.logs.video import FACTS, RECORDS, named, path_said, stamp_in
 from of3.runtime.logs.video import FOLDER as VIDEOS
 from of3.runtime.runs.drawn import Drawing, drawing_of
-from of3.runtime.runs.progress import progress_bar
+from of3.runtime.runs.progress import counting_bar
 from of3.runtime.runs.video_overlay import SUFFIX, VideoOverlay
 from of3.runtime.settings import Faces
 from of3.runtime.sources.frames import Frame
@@ -48,11 +47,11 @@ def _draw(store: Store, item: VideoItem, video: Video, drawing: Drawing, place: 
     known = (watched(frame, follower) for frame in frames_of(store, number))
     with (
         VideoOverlay(place, item.path, video, following.camera, drawing, threads) as overlay,
-        progress_bar(store.counts(number).total, "frames") as shown,
+        counting_bar(store.counts(number).total, "frames") as shown,
     ):
-        for count, (frame, found) in enumerate(paired(video.frames(), known), 1):
+        for frame, found in paired(video.frames(), known):
             overlay.add(frame, found)
-            shown(Counts(count))
+            shown()
         overlay.finish()
         if not overlay.frames:
             raise PictureError("no frame of it could be read")

@@ -46,6 +46,19 @@ def progress_bar(total: int | None, unit: str = "img") -> Iterator[Callable[...,
         yield tell
 
 
+@contextmanager
+def counting_bar(total: int | None, unit: str = "img") -> Iterator[Callable[..., None]]:
+    """As `progress_bar`; what it gives is called after each, or with how many more there are."""
+    counts = Counts()
+    with progress_bar(total, unit) as shown:
+
+        def more(count: int = 1) -> None:
+            counts.done += count
+            shown(counts)
+
+        yield more
+
+
 def follow(parts: Iterable[Counts], tell: Callable[[Counts], None]) -> Counts:
     """Draw the counts of some pictures after the other; `tell` is given the sum after each."""
     counts = Counts()

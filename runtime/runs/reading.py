@@ -8,6 +8,8 @@ from of3.runtime.logs.folder import FOLDER
 from of3.runtime.logs.opening import is_folder
 from of3.runtime.logs.video import FOLDER as VIDEOS
 from of3.runtime.runs.lock import locked, shares_of
+from of3.runtime.tables.parts import Part, parts_of
+from of3.runtime.types import RunError
 
 
 def folder_of(path: str | Path) -> Path:
@@ -30,3 +32,19 @@ def held(folder: Path) -> Iterator[str]:
         except OSError:  # not to be written to: nothing can be under way there
             how = "mode=ro&immutable=1"
         yield how
+
+
+def log_folder(logs: Path) -> Path:
+    """As `folder_of`.  Raises RunError: it is not there."""
+    folder = folder_of(logs)
+    if not is_folder(folder):
+        raise RunError(f"{folder}: not there, want the log root that --logs of the run was")
+    return folder
+
+
+def recorded_parts(folder: Path, how: str) -> list[Part]:
+    """As `parts_of`.  Raises RunError where there are none."""
+    parts = parts_of(folder, how)
+    if not parts:
+        raise RunError(f"{folder}: has no records: a run of this version writes them, one of 0.1 did not")
+    return parts

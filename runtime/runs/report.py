@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from of3.runtime.logs.columns import legible
-from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.errors import told
 from of3.runtime.logs.files import replace_text
 from of3.runtime.logs.opening import is_folder, is_there, read_text
@@ -29,10 +28,10 @@ from of3.runtime.report.thumbnails import Thumbnails
 from of3.runtime.report.video_sections import MOST_ROWS, Columns, videos_section
 from of3.runtime.report.videos import MOST_LINES, MOST_POINTS, VideoFound, gather_video, lines_for
 from of3.runtime.runs import runinfo
-from of3.runtime.runs.progress import progress_bar
-from of3.runtime.runs.reading import folder_of, held
+from of3.runtime.runs.progress import counting_bar
+from of3.runtime.runs.reading import held, log_folder, recorded_parts
 from of3.runtime.runs.videos import SUFFIXES
-from of3.runtime.tables.parts import Part, parts_of
+from of3.runtime.tables.parts import Part
 from of3.runtime.types import Failure, RunError
 
 FILE = "report.html"
@@ -55,17 +54,13 @@ def report(asked: Asked) -> Path:
     Raises RunError: no records, damaged, a run at work, an extra is missing, something else stands in the
     page's place; OSError.
     """
-    folder = folder_of(asked.logs)
-    if not is_folder(folder):
-        raise RunError(f"{folder}: not there, want the log root that --logs of the run was")
+    folder = log_folder(asked.logs)
     place = asked.out or folder / FILE
     if not is_folder(place.parent):
         raise RunError(f"{place.parent}: not there, want a folder for {place.name}")
     is_there(place)  # or something else is, which is told at once and not when all has been read
     with held(folder) as how:
-        parts = parts_of(folder, how)
-        if not parts:
-            raise RunError(f"{folder}: has no records: a run of this version writes them, one of 0.1 did not")
+        parts = recorded_parts(folder, how)
         text = html(_page(asked, folder, parts, how))
     replace_text(place, text)
     log.info("written: %s, %.1f MB", place, len(text) / 1e6)
@@ -75,7 +70,7 @@ def report(asked: Asked) -> Path:
 def _page(asked: Asked, folder: Path, parts: Sequence[Part], how: str) -> Page:
     pictures = [part for part in parts if part.stem is None]
     videos = [part for part in parts if part.stem is not None]
-    with _shown(sum(part.total for part in parts)) as shown:
+    with counting_bar(sum(part.total for part in parts), "row") as shown:
         found = [_pictures(part, how, shown) for part in pictures]
         watched, of_videos = _videos(videos, how, shown)
     thumbnails = Thumbnails()
@@ -174,16 +169,3 @@ def _document(path: Path) -> Mapping[str, Any]:
         if isinstance(found, dict):
             return found
     return {}
-
-
-@contextmanager
-def _shown(total: int) -> Iterator[Callable[[int], None]]:
-    """What is called with how many more rows were read."""
-    counts = Counts()
-    with progress_bar(total, "row") as tell:
-
-        def more(count: int) -> None:
-            counts.done += count
-            tell(counts)
-
-        yield more

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from of3.engines import host
 from of3.engines.base import BatchRefused, EngineFailed, EngineUnavailable
 from of3.engines.bundle import BundleError
@@ -47,6 +49,8 @@ class Session:
 
         Raises RunError.
         """
+        if cores:  # OpenCV would take a thread for every core of the machine, in each of many processes
+            cv2.setNumThreads(cores)
         self.options, self._root = options, Root(options.aligned)
         self._before: dict[str, Counter[str]] = {}
         bundle = bundle_of(options)

@@ -1,11 +1,8 @@
 """An open pipeline with what a run over videos shares: each video's job is done with it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
-
-import cv2
 
 from of3.runtime.logs.errors import Errors
 from of3.runtime.logs.folder import FOLDER
@@ -15,7 +12,7 @@ from of3.runtime.runs.job import GOES_ON
 from of3.runtime.runs.messages import Message, tell
 from of3.runtime.runs.session import Session
 from of3.runtime.runs.shards.pool import WorkerReady
-from of3.runtime.runs.video_job import Job, job_of
+from of3.runtime.runs.video_job import job_of
 from of3.runtime.runs.videos import VideoFile, top_of
 from of3.runtime.video_options import VideoOptions
 
@@ -36,23 +33,18 @@ class VideoSession:
         lock: by which the log folder, which is there, is held for this session.
         Raises RunError; RunBroken: no engine is left; OSError: the logs cannot be written.
         """
-        if cores:  # OpenCV would take a thread for every core of the machine, in each worker
-            cv2.setNumThreads(cores)
         self._interruption = interruption
         folder = options.run.logs / FOLDER
         with ExitStack() as opened:
             run = replace(options.run, aligned=top_of(options.inputs))
             self._session = opened.enter_context(Session(run, cores))
             errors = opened.enter_context(Errors(folder))
-            self._job: Job = job_of(told or options, folder, self._session, errors, interruption, lock, cores)
+            self._job = job_of(told or options, folder, self._session, errors, interruption, lock, cores)
             self._opened = opened.pop_all()
 
     def ready(self) -> WorkerReady:
         """What is to be said of it."""
-        return WorkerReady(self._session.messages(), self._made_with())
-
-    def _made_with(self) -> Mapping[str, Any]:
-        return self._session.made_with()
+        return WorkerReady(self._session.messages(), self._session.made_with())
 
     def run(self, file: VideoFile) -> Message | None:
         """Write a video's rows, or why there are none; what is to be said of it, None where it was stopped.

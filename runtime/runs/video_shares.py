@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.errors import Errors
 from of3.runtime.logs.known import Known
 from of3.runtime.logs.video import FOLDER as VIDEOS
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.job import GOES_ON
 from of3.runtime.runs.lock import Held, locked, share_of, shares_of
-from of3.runtime.runs.progress import progress_bar
+from of3.runtime.runs.progress import counting_bar
 from of3.runtime.runs.shards.run import open_pool
 from of3.runtime.runs.video_dispatch import VideoDispatch
 from of3.runtime.runs.video_job import asked_for, check_not_begun
@@ -48,13 +47,11 @@ def on_workers(options: VideoOptions) -> None:
     with locked(folder), Interruption() as interruption, Errors(folder) as errors:
         check_no_share(folder)
         check_not_begun(options, folder, files)
-        with open_pool(options.run, interruption) as pool, progress_bar(len(files), "videos") as shown:
+        with open_pool(options.run, interruption) as pool, counting_bar(len(files), "videos") as shown:
             pool.cap(len(files))
-            counts = Counts()
             for failure in VideoDispatch(options, pool, files, interruption).run():
                 errors.tell(failure)
-                counts.done += 1
-                shown(counts)
+                shown()
         interruption.check(GOES_ON)
 
 

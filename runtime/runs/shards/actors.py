@@ -1,7 +1,8 @@
 """What runs in an actor of a Ray cluster: a session, and a thread beside it that answers."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from of3.runtime.logs.counts import Counts
@@ -33,6 +34,17 @@ class BundleThere:
         return located(options, self.digest, self.fetch)
 
 
+@contextmanager
+def _or_lost() -> Iterator[None]:
+    """A session that is broken is a worker that is lost; input that is gone is gone for all of them."""
+    try:
+        yield
+    except InputLost:
+        raise
+    except RunBroken as error:
+        raise WorkerLost(str(error)) from error
+
+
 class Actor:
     """Does tasks of pictures."""
 
@@ -45,21 +57,15 @@ class Actor:
 
     def open(self) -> WorkerReady:
         options = self._bundle.found_by(self._options)
-        try:
+        with _or_lost():
             self._session = ShardSession(options, self._plan, self._cores, self._options, self._processes)
-        except RunBroken as error:
-            raise WorkerLost(str(error)) from error
         return self._session.ready()
 
     def run(self, task: Task) -> Counts:
         assert self._session is not None
         self._counts = Counts()
-        try:
+        with _or_lost():
             counts = follow(self._session.run_task(task, self._interruption.until), self._tell)
-        except InputLost:
-            raise
-        except RunBroken as error:
-            raise WorkerLost(str(error)) from error
         self._counts = Counts()
         return counts
 
@@ -83,20 +89,14 @@ class VideoActor:
 
     def open(self) -> WorkerReady:
         options = replace(self._options, run=self._bundle.found_by(self._options.run))
-        try:
+        with _or_lost():
             self._session = VideoSession(options, self._interruption, self._options, self._cores)
-        except RunBroken as error:
-            raise WorkerLost(str(error)) from error
         return self._session.ready()
 
     def run(self, file: VideoFile) -> Message | None:
         assert self._session is not None
-        try:
+        with _or_lost():
             return self._session.run(file)
-        except InputLost:
-            raise
-        except RunBroken as error:
-            raise WorkerLost(str(error)) from error
 
     def counts(self) -> Counts:
         return Counts()

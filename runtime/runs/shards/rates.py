@@ -15,7 +15,6 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TypeVar
 
-import cv2
 import numpy as np
 
 from of3.engines import cuda
@@ -95,7 +94,6 @@ def serve(pipe: Connection, options: Options, plan: Plan, items: Sequence[Item],
     """Be the process that measures."""
     begin(gpu)
     log_to_stderr(logging.ERROR)  # what is to be said of engines the workers say
-    cv2.setNumThreads(cores)
     try:
         pipe.send(rates_of(options, plan, items, cores))
     except (NotMeasured, RunError, OSError) as error:

@@ -6,8 +6,6 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict, replace
 from typing import Any
 
-import cv2
-
 from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.folder import check_identity
 from of3.runtime.logs.items import Item
@@ -44,8 +42,6 @@ class ShardSession:
         Raises RunError: nothing to be opened, or it would make other rows.
         """
         self.plan, self._told, self._processes = plan, told or options, processes
-        if cores:  # OpenCV would take a thread for every core of the machine, in each worker
-            cv2.setNumThreads(cores)
         with ExitStack() as opened:
             self.session = opened.enter_context(Session(options, cores))
             self._join()
