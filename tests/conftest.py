@@ -9,6 +9,7 @@ import inspect
 import os
 import shutil
 import subprocess
+import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -48,6 +49,24 @@ def preloaded(tmp_path_factory):
         return made
 
     return compiled
+
+
+def _ray_lock():
+    return FileLock(Path(tempfile.gettempdir()) / "of3-tests.ray.lock")
+
+
+@pytest.fixture
+def ray_alone():
+    """One test at a time has a cluster: Ray notes the last one of a machine, where others then find it."""
+    with _ray_lock():
+        yield
+
+
+@pytest.fixture(scope="module")
+def ray_alone_in_module():
+    """The same for all tests of a module."""
+    with _ray_lock():
+        yield
 
 
 def one_thread() -> None:

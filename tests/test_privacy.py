@@ -70,7 +70,7 @@ def test_a_pipeline_at_work(watched, bundle_folder):
 
 
 @pytest.mark.parametrize("flags", ["", "--executor local --workers 2", "--executor ray --workers 1"])
-def test_a_run(watched, standin_root, tmp_path, flags):
+def test_a_run(watched, standin_root, tmp_path, flags, ray_alone):
     if "ray" in flags:
         pytest.importorskip("ray", reason="an extra")
     before = clusters()

@@ -53,7 +53,7 @@ def test_a_video(bundle_folder, write, tmp_path):
 
 
 @pytest.mark.long
-def test_actors_of_ray(bundle_folder, standin_root):
+def test_actors_of_ray(bundle_folder, standin_root, ray_alone):
     pytest.importorskip("ray", reason="an extra")
     lines = started("ray_actor.py", bundle_folder, standin_root / "images")
     assert len(lines) == 11 and all("\tAU12 0." in line for line in lines)

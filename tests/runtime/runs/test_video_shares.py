@@ -110,9 +110,10 @@ def test_a_share_waits_for_nobody_but_who_does_all(three, video, tmp_path, caplo
 
 
 @pytest.mark.parametrize("executor", ["local", "ray"])
-def test_workers_write_what_one_process_does(three, video, command, tmp_path, executor):
+def test_workers_write_what_one_process_does(three, video, command, tmp_path, executor, request):
     if executor == "ray":
         pytest.importorskip("ray", reason="Ray is an extra: pip install 'of3[ray]'")
+        request.getfixturevalue("ray_alone")
     assert video(tmp_path, three) == 0
     shared = call(command(tmp_path / "shared", three, "--executor", executor, "--workers", "2"))
     assert shared.returncode == 0, shared.stderr

@@ -26,6 +26,7 @@ PORT = 9379
 CAN_HIDE = os.geteuid() == 0 and shutil.which("unshare") is not None  # of folders, in a name space of their own
 
 pytest.importorskip("ray", reason="Ray is an extra: pip install 'of3[ray]'")
+pytestmark = pytest.mark.usefixtures("ray_alone_in_module")
 
 
 def call(command, **named):
