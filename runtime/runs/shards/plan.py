@@ -9,6 +9,7 @@ merging, merged          how far the merge is
 
 import os
 import platform
+import re
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -36,6 +37,7 @@ BEFORE = "merge.json"  # how far the merge was, in 0.1
 ANEW = "pass --override to make a plan anew, or another --logs"
 OLD, WRITING = "plan.old", "plan.writing"
 MOST_IN_SHARD, LEAST_IN_SHARD = 1000, 16  # a shard that is lost costs seconds; one begun, some milliseconds
+TOKEN_BYTES = 16
 SHARDS_A_WORKER = 8  # so that the last ones end at about the same time
 
 
@@ -156,7 +158,7 @@ def make_plan(
         mode=mode,
         made=now().isoformat(timespec="seconds"),
         identity=identity,
-        token=secrets.token_hex(16),
+        token=secrets.token_hex(TOKEN_BYTES),
     )
     fields = {name: value for name, value in asdict(plan).items() if name != "folder"}
     with synced(folder / FILE) as file:
@@ -205,6 +207,8 @@ def _plan(folder: Path, fields: dict[str, Any]) -> Plan:
         or size_of(folder / manifest.INDEX) != plan.shards * manifest.INDEX_LINE_BYTES
     ):
         raise ValueError(f"its numbers do not agree with each other or with {manifest.INDEX}")
+    if not re.fullmatch(rf"[0-9a-f]{{{2 * TOKEN_BYTES}}}", plan.token):  # a text of records, which are UTF-8
+        raise ValueError(f"token: got another text, want {2 * TOKEN_BYTES} hexadecimal digits")
     return plan
 
 

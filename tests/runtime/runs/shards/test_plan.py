@@ -47,6 +47,7 @@ NUMBERS = [
     {"mode": [False, False]},
     {"root": None},
     {"identity": []},
+    *({"token": value} for value in ("", "\ud800", "x" * 32, "a" * 31)),
     {"more": 1},
     {"revision": 3},
 ]
