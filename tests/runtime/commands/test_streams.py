@@ -10,14 +10,18 @@ import pytest
 OF3 = "import sys; from of3.runtime.commands.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
-def started(aligned, standin_root, tmp_path, **streams):
+TAKEN = "import os; os.open('/dev/null', os.O_RDONLY);"  # as a library may that is loaded early
+
+
+def started(aligned, standin_root, tmp_path, before="", **streams):
     where = ["--aligned", aligned, "--logs", tmp_path / "logs", "--of3_root", standin_root, "--device", "cpu"]
-    return subprocess.Popen([sys.executable, "-c", OF3, "run", *map(str, where)], **streams)
+    return subprocess.Popen([sys.executable, "-c", before + OF3, "run", *map(str, where)], **streams)
 
 
+@pytest.mark.parametrize("before", ["", TAKEN])
 @pytest.mark.parametrize("closed", [(2,), (1, 2), (0, 1, 2)])
 def test_streams_that_a_launcher_closed_are_opened_on_the_null_device(
-    aligned, standin_root, tmp_path, run, out, files, closed
+    aligned, standin_root, tmp_path, run, out, files, closed, before
 ):
     """As cron may: otherwise a table gets stderr's number, and what is said."""
     assert run("--device", "cpu") == 0
@@ -27,7 +31,7 @@ def test_streams_that_a_launcher_closed_are_opened_on_the_null_device(
         for number in closed:
             os.close(number)
 
-    process = started(aligned, standin_root, tmp_path / "other", preexec_fn=close)
+    process = started(aligned, standin_root, tmp_path / "other", before, preexec_fn=close)
     assert process.wait() == 0
     assert files(tmp_path / "other" / "logs" / "openface3") == want
 
