@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+@pytest.mark.long
 def test_log_folders_that_were_tampered_with_are_refused_by_name_or_written_right(standin_root):
     counts = ["--flips", "40", "--fields", "40", "--planted", "60"]
     words = [sys.executable, "-m", "tools.fuzz", "--of3_root", str(standin_root), *counts]

@@ -46,12 +46,14 @@ def of(table, what, runs_on=""):
     return [line for line in table if line["what"].startswith(what) and runs_on in line["runs on"]]
 
 
+@pytest.mark.long
 def test_the_cpu_is_measured_one_batch_at_a_time(table):
     lines = of(table, "multitask fp32", "CPU fp32")
     assert {line["batch"].strip() for line in lines} == {"1", "4"}
     assert all(float(line["images/s"]) > 0 for line in lines)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(host.has_nvidia_device(), reason="this machine has a GPU")
 @pytest.mark.parametrize("engine", ["cuda", "tensorrt"])
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
@@ -61,6 +63,7 @@ def test_what_does_not_open_is_a_line_with_its_reason(table, engine, precision):
     assert all("does not open: " in line["note"] for line in lines)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(host.has_nvidia_device(), reason="this machine has a GPU")
 def test_builds_pytorch_and_whole_runs_say_why_not_too(table):
     assert all("exit 2: " in line["note"] for line in of(table, "of3 build"))

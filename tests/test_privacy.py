@@ -65,11 +65,15 @@ def test_the_library_notes_what_would_leave(watched):
     assert watched("-c", code) == (["x"], ["getaddrinfo telemetry.example.org"])
 
 
+@pytest.mark.long
 def test_a_pipeline_at_work(watched, bundle_folder):
     assert watched("-c", API, bundle_folder) == ([], [])
 
 
-@pytest.mark.parametrize("flags", ["", "--executor local --workers 2", "--executor ray --workers 1"])
+@pytest.mark.parametrize(
+    "flags",
+    ["", "--executor local --workers 2", pytest.param("--executor ray --workers 1", marks=pytest.mark.long)],
+)
 def test_a_run(watched, standin_root, tmp_path, flags, ray_alone):
     if "ray" in flags:
         pytest.importorskip("ray", reason="an extra")
@@ -114,6 +118,7 @@ def test_a_report(watched, tmp_path):
     assert watched("-c", code, tmp_path / "logs", said="written") == ([], [])
 
 
+@pytest.mark.long
 def test_doctor_and_build(watched, bundle_copy):
     assert watched("-c", OF3, "doctor", "--bundle", bundle_copy, said="verdict") == ([], [])
     pytest.importorskip("tensorrt_rtx", reason="what builds")

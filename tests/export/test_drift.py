@@ -115,6 +115,7 @@ def test_a_drift_that_is_no_number_is_too_far():
     assert drift.substitutes("landmarks", [points_drift(float("nan"))], ["fp32", "fp16", "bf16"])
 
 
+@pytest.mark.long
 def test_the_observed_outputs_hold_the_edges(standin_root):
     module = Multitask(read_mark(standin_root / "weights").width).eval()
     load_all({standin_root / "weights" / multitask().file: module})

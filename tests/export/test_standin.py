@@ -10,6 +10,7 @@ from of3.export.standin import make_detector, reference_picture, write_root
 from of3.export.verify import to_input
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_weights():
     states = []
     for _ in range(2):
@@ -79,6 +80,7 @@ def test_noise_and_flat_pictures_are_there():
     assert noise.std() > 50
 
 
+@pytest.mark.long
 def test_writing_a_root_leaves_torchs_random_state_alone(tmp_path):
     torch.manual_seed(3)
     want = torch.rand(1)

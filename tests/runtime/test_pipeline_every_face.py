@@ -101,10 +101,10 @@ def test_faces_that_share_batches_have_the_numbers_they_have_alone(real_detector
     "settings",
     [
         {},
-        {"landmarks": True},
+        pytest.param({"landmarks": True}, marks=pytest.mark.long),
         {"landmarks": True, "batch": 3, "parallel_runs": 1},
-        {"landmarks": True, "batch": 64, "workers": 1, "memory_bytes": 1},
-        {"landmarks": True, "detector_resize": "auto"},
+        pytest.param({"landmarks": True, "batch": 64, "workers": 1, "memory_bytes": 1}, marks=pytest.mark.long),
+        pytest.param({"landmarks": True, "detector_resize": "auto"}, marks=pytest.mark.long),
         {"best_face": "larger"},
     ],
     ids=str,
@@ -260,7 +260,9 @@ def test_pictures_come_whole_and_in_order_through_a_step_on_threads(bundle_folde
     assert done == list(range(len(done))) and 4 <= len(done) <= 8
 
 
-@pytest.mark.parametrize("k", [1, 1.5, 2, 3, 4, 5, 6, 7, 8])
+@pytest.mark.parametrize(
+    "k", [1, 2, 4, *(pytest.param(k, marks=pytest.mark.long) for k in (1.5, 3, 5, 6, 7, 8))]
+)
 def test_a_face_of_any_size_is_found_where_it_is(real_detector, portrait, k):
     pixels = pixels_of(portrait)
     (true,) = run_faces(real_detector, [pixels])

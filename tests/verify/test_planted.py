@@ -59,6 +59,7 @@ def test_stand_ins_are_told_from_weights_that_are_wrong(standin):
     assert "stand-in" in found["weights: MTL_backbone.pth"]["said"]
 
 
+@pytest.mark.long
 def test_permuted_action_units_are_found(permuted):
     status, wrong, found = verified(permuted)
     assert (status, wrong) == (1, ["action units: order of outputs"])
@@ -70,6 +71,7 @@ def test_permuted_action_units_are_found(permuted):
     assert all(row[own] == max(row) for row, own in zip(shown["values"], shown["taken"], strict=True))
 
 
+@pytest.mark.long
 def test_swapped_gaze_is_found(responsive):
     responsive.everywhere(exchanged("gaze_regressor", 0, 1))
     status, wrong, found = verified(responsive)
@@ -159,6 +161,7 @@ def test_weights_that_are_not_those_of_the_bundle_are_found(responsive, permuted
     assert "of3 export --force" in found[wrong[0]]["remedy"]
 
 
+@pytest.mark.long
 def test_weights_that_are_gone_leave_it_open(responsive):
     (responsive.weights / "MTL_backbone.pth").unlink()
     status, wrong, found = verified(responsive)
@@ -199,6 +202,7 @@ def without(names, root):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 def test_without_pytorch_all_else_is_told(responsive):
     done = without(["torch", "onnx", "onnxscript"], responsive)
     assert done.returncode == 0, done.stderr

@@ -45,7 +45,9 @@ def bundle(bundle_copy):
     return read_bundle(bundle_copy)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
+@pytest.mark.parametrize(
+    "precision", ["fp16", *(pytest.param(each, marks=pytest.mark.long) for each in ("fp32", "bf16"))]
+)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_network_builds_for_every_gpu_generation_at_once(bundle, model, precision):
     path = build(bundle, model, precision, target(*CAPABILITIES))
@@ -63,6 +65,7 @@ def test_every_network_builds_for_every_gpu_generation_at_once(bundle, model, pr
     assert trt.same_ends(card.tensors, trt.ends_of(bundle.model(card.model)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", MODELS)
 def test_every_network_builds_in_fp16_for_turing(bundle, model):
     assert build(bundle, model, "fp16", target("7.5")).stat().st_size > 0

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from of3.runtime.commands.status import status_of
 
@@ -22,6 +23,7 @@ def test_out_of_memory_is_one_line_and_exit_1(caplog):
     assert "ulimit -v" in line
 
 
+@pytest.mark.long
 def test_no_more_threads_are_one_line_and_exit_1_however_many_there_were(preloaded, standin_root, tmp_path):
     """Never a traceback, and never a failed row of a good picture."""
     start = "import sys; from of3.runtime.commands.cli import main; sys.exit(main())"

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 CRASH = Path(__file__).resolve().parents[2] / "crash"
-SCENARIOS = ("run", "resume", "override", "append", "twice", "share", "merge", "merge_after", "render")
+SHORT = ("run", "merge", "render")
+LONG = ("resume", "override", "append", "twice", "share", "merge_after")
 EVERY = 10  # of the points, where there is little time
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", [*SHORT, *(pytest.param(each, marks=pytest.mark.long) for each in LONG)])
 def test_stopped_at_any_point_it_is_completed(scenario, preloaded, standin_root, tmp_path, request):
     every = 1 if request.config.getoption("--long") else EVERY
     words = [CRASH / "driver.py", standin_root, tmp_path, scenario, every, len(scenario)]

@@ -158,6 +158,7 @@ def test_a_folder_that_vanishes_is_skipped(tmp_path, caplog):
     assert "gone is not searched" in caplog.text
 
 
+@pytest.mark.long
 def test_100_000_names_are_listed(tmp_path):
     for number in range(100_000):
         (tmp_path / f"{number}.png").touch()

@@ -111,6 +111,7 @@ def rows(out):
     return (out / "openface3.csv").read_text().splitlines()[1:]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("flags", [[], ["--executor", "local", "--workers", "1", "--shard_size", "64"]])
 def test_an_input_folder_that_vanishes_in_mid_run_makes_no_failed_row(
     flags, more, command, standin_root, tmp_path, at_work

@@ -61,7 +61,9 @@ def longer(aligned, monkeypatch):
     return len(list(aligned.rglob("*.*")))
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.long), (signal.SIGTERM, 143)]
+)
 def test_a_signal_ends_the_run_with_whole_rows_and_resume_completes_it(
     run, out, caplog, longer, number, status, files
 ):
@@ -231,7 +233,16 @@ def test_logs_removed_in_mid_run_are_one_error_and_not_made_again(run, out, capl
     assert not out.exists()
 
 
-@pytest.mark.parametrize("name", ["run.lock", "openface3.csv", "errors.tsv", "records.sqlite-journal"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "openface3.csv",
+        *(
+            pytest.param(each, marks=pytest.mark.long)
+            for each in ("run.lock", "errors.tsv", "records.sqlite-journal")
+        ),
+    ],
+)
 def test_a_file_removed_in_mid_run_is_one_error_and_the_run_can_be_completed(
     run, out, caplog, longer, files, name
 ):
@@ -260,6 +271,7 @@ def test_a_table_cut_in_mid_run_is_one_error_and_the_run_can_be_completed(run, o
     assert files(out) == want
 
 
+@pytest.mark.long
 def test_threads_that_die_end_the_run_loudly(run, out, caplog, longer):
     def kill_all():
         for thread in threading.enumerate():

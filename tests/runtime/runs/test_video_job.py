@@ -334,6 +334,7 @@ def test_no_video_is_exit_2(tmp_path, video, caplog):
     assert "got nothing there" in caplog.text
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_length(write, tmp_path, standin_root):
     """What the process holds at most, of a long video and of one a fifth as long."""
     peaks = []

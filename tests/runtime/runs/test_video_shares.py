@@ -109,7 +109,7 @@ def test_a_share_waits_for_nobody_but_who_does_all(three, video, tmp_path, caplo
     assert video(tmp_path, three, "--shard", "1/2") == 0
 
 
-@pytest.mark.parametrize("executor", ["local", "ray"])
+@pytest.mark.parametrize("executor", ["local", pytest.param("ray", marks=pytest.mark.long)])
 def test_workers_write_what_one_process_does(three, video, command, tmp_path, executor, request):
     if executor == "ray":
         pytest.importorskip("ray", reason="Ray is an extra: pip install 'of3[ray]'")
@@ -124,6 +124,7 @@ def test_workers_write_what_one_process_does(three, video, command, tmp_path, ex
     assert "Traceback" not in shared.stderr
 
 
+@pytest.mark.long
 def test_a_worker_that_is_lost_costs_no_frame(long_ones, video, command, tmp_path):
     assert video(tmp_path, long_ones) == 0
     logs = tmp_path / "shared"

@@ -48,6 +48,7 @@ def test_the_rate_of_an_engine_is_what_its_batches_take(bundle_folder):
     assert found["fake"] > 3 * found["cpu"]
 
 
+@pytest.mark.long
 def test_networks_that_share_a_gpu_share_its_time(options, plan):
     """A batch for each, and all together slower than the slowest."""
     with Session(options("--landmarks", "on")) as session:

@@ -212,6 +212,7 @@ def limited(limit_mb):
     (group / "cgroup.procs").write_text(str(os.getpid()))
 
 
+@pytest.mark.long
 def test_pictures_that_end_their_worker_cost_their_own_row(
     aligned, standin_root, tmp_path, faulty, command, files
 ):
@@ -249,8 +250,10 @@ def errors(folder):
         return [(row["path"], row["reason"]) for row in csv.DictReader(file, delimiter="\t")]
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("flags", [LOCAL, ("--shard", "0/1")])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)]
+)
+@pytest.mark.parametrize("flags", [LOCAL, pytest.param(("--shard", "0/1"), marks=pytest.mark.long)])
 def test_a_signal_keeps_what_is_done_and_the_same_command_goes_on(
     more, standin_root, tmp_path, undisturbed_more, files, command, at_work, number, status, flags
 ):
@@ -291,7 +294,7 @@ def is_running(pid):
         return False
 
 
-@pytest.mark.parametrize("whom", ["driver", "workers"])
+@pytest.mark.parametrize("whom", [pytest.param("driver", marks=pytest.mark.long), "workers"])
 def test_killed_at_its_work_nothing_is_lost_repeated_or_torn(
     more, standin_root, tmp_path, undisturbed_more, command, killed_and_run_again, whom
 ):
