@@ -19,7 +19,11 @@ def call(*words, **more):
 
 
 @pytest.mark.parametrize(
-    "name", ["project", "raw engine", "raw engine, side by side", "write", "latency", "PyTorch 1 thread"]
+    "name",
+    [
+        *("project", "raw engine", "raw engine, side by side", "write", "latency"),
+        pytest.param("PyTorch 1 thread", marks=pytest.mark.long),
+    ],
 )
 def test_a_contestant_runs_when_told_to(name, standin_root, tmp_path):
     pytest.importorskip("torch", reason="one of them is PyTorch")

@@ -85,7 +85,7 @@ def test_bad_weights_are_one_error_exit_2_and_nothing_written(tmp_path, caplog):
     assert os.listdir(tmp_path / "weights") == ["MTL_backbone.pth"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_an_interrupted_export_leaves_no_folder(permuted_root, tmp_path, number):
     command = [
         sys.executable,

@@ -170,9 +170,10 @@ def test_a_frame_has_the_numbers_of_the_same_picture(write, tmp_path, video, log
     assert sorted((float(row["box_x"]), float(row["box_y"])) for row in found) == boxes
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "flags",
-    [["--format", "both"], pytest.param(["--smooth", "0.3", "--fps", "20"], marks=pytest.mark.long)],
+    [["--format", "both"], ["--smooth", "0.3", "--fps", "20"]],
 )
 def test_a_killed_run_goes_on_to_the_same_bytes(write, tmp_path, logs, standin_root, flags):
     path = write(tmp_path / "clip.mp4", 100, pixels=scenes)
