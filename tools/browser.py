@@ -29,7 +29,7 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 PATIENCE_S = 60.0
-KEYS = {"Escape": 27, "Tab": 9, "Enter": 13, "ArrowDown": 40}
+KEYS = {"Escape": 27, "Tab": 9, "Enter": 13, "ArrowUp": 38, "ArrowDown": 40}
 TOLD = ("error", "warning", "assert")
 
 

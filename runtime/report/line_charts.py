@@ -1,8 +1,10 @@
 """Time lines as Vega-Lite is told to draw them: panels under each other.
 
-All are of the part of the video that is marked in the first.
+All are of the part of the video that is marked in the first, or, where none is, chosen beside the chart, as
+keys can too.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +16,8 @@ from of3.runtime.report.lines import GAZE, POSE, Lines
 
 View = dict[str, Any]
 WINDOW = "part"  # of the video, which is looked at
+ENDS = ("from", "to")  # of the part, s
+STEPS = 200  # of a slider
 MOST_BLINKS = 1000  # that are drawn
 CHOICES = {"action_unit": tuple(f"AU{unit:02d}" for unit in UNITS), "emotion": EMOTIONS}
 USUAL = {"action_unit": "AU12", "emotion": "happy"}
@@ -35,7 +39,8 @@ def time_lines(lines: Lines, columns: Mapping[str, Sequence[Any]], name: str, pi
         *(panels.lines(angle, f"{angle}, deg", 70) for angle in angles),
         *([panels.blinks(blinks)] if blinks else []),
     ]
-    spec = {"$schema": SCHEMA, "params": list(map(_select, CHOICES)), "vconcat": views, "spacing": 8}
+    chosen = [*map(_select, CHOICES), *panels.ends()]
+    spec = {"$schema": SCHEMA, "params": chosen, "vconcat": views, "spacing": 8}
     said = (
         f"Time lines of {len(panels.faces)} faces over {lines.end_s:.1f} s; the video's table has the numbers"
     )
@@ -64,6 +69,18 @@ class Panels:
     name: str  # of the dataset
     faces: Sequence[str]
     end_s: float
+
+    def ends(self) -> list[dict[str, Any]]:
+        """Sliders for the part that is looked at, in steps of few digits: browsers round down to a step."""
+        most_s = round(STEPS * self._step_s(), 4)
+        bind = {"input": "range", "min": 0, "max": most_s, "step": self._step_s()}
+        return [
+            {"name": end, "value": value, "bind": {**bind, "name": f"{end}, s "}}
+            for end, value in zip(ENDS, (0, most_s), strict=True)
+        ]
+
+    def _step_s(self) -> float:
+        return math.ceil(self.end_s / STEPS * 1e4) / 1e4
 
     def overview(self) -> View:
         """The confidence, all the time."""
@@ -122,7 +139,9 @@ class Panels:
         return {"data": {"name": name}, "mark": mark, "encoding": encoding}
 
     def _time(self) -> dict[str, Any]:
-        marked = {**self._whole(), "domainRaw": {"expr": f"{WINDOW}.t"}}
+        low, high = f"min({', '.join(ENDS)})", f"max({', '.join(ENDS)})"
+        chosen = f"[{low}, max(min({high}, {self.end_s}), {low} + {self._step_s()})]"
+        marked = {**self._whole(), "domainRaw": {"expr": f"{WINDOW}.t || {chosen}"}}
         return {"field": "t", "type": "quantitative", "title": None, "scale": marked}
 
     def _whole(self) -> dict[str, Any]:

@@ -95,6 +95,23 @@ def test_a_part_of_a_video_is_marked_and_another_unit_chosen(browser, page):
     browser.wait(f"{chart}.view.view.signal('action_unit') === 'AU25'")
 
 
+def test_a_part_of_a_video_is_chosen_with_keys(browser, page):
+    browser.show(page, 1200, 900)
+    chart = "[...document.querySelectorAll('figure.chart.wide')].find(each => each.querySelector('form'))"
+    shown = f"{chart}.view.view.scale('concat_1_x').domain()"
+    before = browser.value(shown)
+    start, end = (f"{chart}.querySelector('input[name={name}]')" for name in ("from", "to"))
+    browser.value(f"{start}.focus()")
+    for _ in range(40):
+        browser.press("ArrowUp")
+    browser.value(f"{end}.focus()")
+    for _ in range(60):
+        browser.press("ArrowDown")
+    step_s = browser.value(f"+{start}.step")
+    assert 0 <= 200 * step_s - before[1] < 0.03
+    browser.wait(f"{shown}.every((each, at) => Math.abs(each - {step_s} * [40, 140][at]) < 1e-6)")
+
+
 def test_without_thumbnails_no_picture_is_in_it(logs, tmp_path):
     assert main([str(logs), "--thumbnails", "off", "--out", str(tmp_path / "page.html")]) == 0
     content = (tmp_path / "page.html").read_text("utf-8")
