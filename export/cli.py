@@ -9,6 +9,7 @@ from of3.engines import machine
 from of3.engines.base import EngineUnavailable
 from of3.engines.bundle import BundleError
 from of3.engines.manifest import MANIFEST, read_bundle
+from of3.engines.registry import PRECISIONS
 from of3.export import triton
 from of3.export.current import check_current
 from of3.export.workplace import PlaceTaken
@@ -55,6 +56,9 @@ def main(argv: Sequence[str]) -> int:
     log_to_stderr()
     options = parse(argv)
     is_there = (options.bundle / MANIFEST).exists() and not options.force
+    if options.triton and is_there and tuple(options.precision) != PRECISIONS:
+        log.error("got --precision and a bundle that is there: pass --triton_precision for what is served")
+        return 2
     status = 0 if options.triton and is_there else _export(options)
     return _serve(options) if options.triton and status == 0 else status
 

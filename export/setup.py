@@ -71,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
     log_to_stderr()
     given = parse(argv)
     print(TERMS, file=sys.stderr)
-    lacking = what_lacks(given.bundle, given.weights, names_of(given.landmarks))
+    lacking = what_lacks(given.bundle, given.weights, names_of(given.landmarks), given.precision)
     try:
         with Unwinding() as interruption:
             if lacking:
@@ -89,7 +89,7 @@ def main(argv: Sequence[str]) -> int:
         return interruption.status or 130
 
 
-def what_lacks(bundle: Path, weights: Path, files: Sequence[str]) -> str:
+def what_lacks(bundle: Path, weights: Path, files: Sequence[str], precisions: Sequence[str]) -> str:
     """Why a bundle has to be made; nothing where it is there, whole, and of these weights."""
     if not (bundle / MANIFEST).exists():
         return f"{bundle} is to be made"
@@ -98,7 +98,10 @@ def what_lacks(bundle: Path, weights: Path, files: Sequence[str]) -> str:
         check_current(found, weights)
     except BundleError as error:
         return f"{error}, which is done now"
+    # What runs in another precision's place has no graph of its own.
+    there = [{*card.files, *card.substitutes} for card in found.models.values()]
     without = [file for file in files if file not in found.digests]
+    without += [name for name in precisions if not all(name in each for each in there)]
     return f"{bundle} was made without {', '.join(without)}, and is made anew" if without else ""
 
 

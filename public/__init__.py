@@ -9,8 +9,8 @@ Heads:     head_pose: 98 landmarks, Camera -> HeadPose
 Runs:      open_records -> Records; read_logs, to_frame -> data frames
 Errors:    Error, the root of all.  RunError: what was asked for cannot be done; of them SettingsError, which is
            a ValueError too, and Closed.  BundleError, EngineUnavailable: no pipeline can be opened.
-           EngineFailed, WorkerDied: it cannot go on.  VideoError: of `watch`.  What a picture itself is to
-           blame for is its Failure, no error.
+           EngineFailed, WorkerDied: it cannot go on.  PictureError: of `head_pose`; of these VideoError: of
+           `watch`.  What a picture itself is to blame for is its Failure, no error.
 
 Threads may share a pipeline, in turns (`Pipeline`); a fork opens its own.  Lines go to the logger "of3", and
 nowhere unless a program asks for them, as `logging.basicConfig()` does.  Names are imported when asked for.
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         HeadPose,
         Moment,
         Picture,
+        PictureError,
         Pictures,
         Pipeline,
         Record,
@@ -59,9 +60,9 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "Analysis", "BundleError", "Camera", "Closed", "EngineFailed", "EngineUnavailable", "Error", "Failure",
-    "FollowedFace", "Following", "HeadPose", "Moment", "Picture", "Pictures", "Pipeline", "Record", "Records",
-    "RunError", "Settings", "SettingsError", "VideoError", "WatchedFrame", "Watching", "WorkerDied",
-    "__version__", "calibrate", "head_pose", "open_records", "read_logs", "to_frame", "watch",
+    "FollowedFace", "Following", "HeadPose", "Moment", "Picture", "PictureError", "Pictures", "Pipeline",
+    "Record", "Records", "RunError", "Settings", "SettingsError", "VideoError", "WatchedFrame", "Watching",
+    "WorkerDied", "__version__", "calibrate", "head_pose", "open_records", "read_logs", "to_frame", "watch",
 ]
 # fmt: on
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from of3.runtime.types import Closed as Closed
     from of3.runtime.types import Failure as Failure
     from of3.runtime.types import Moment as Moment
+    from of3.runtime.types import PictureError as PictureError
     from of3.runtime.types import Record as Record
     from of3.runtime.types import RunError as RunError
     from of3.runtime.vision.pose import Camera as Camera
@@ -49,8 +50,8 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 # fmt: off
 __all__ = [
     "Analysis", "BundleError", "Camera", "Closed", "EngineFailed", "EngineUnavailable", "Error", "Failure",
-    "FollowedFace", "Following", "HeadPose", "Moment", "Picture", "Pictures", "Pipeline", "Record",
-    "Records", "RunError", "Settings", "SettingsError", "VideoError", "WatchedFrame", "Watching",
+    "FollowedFace", "Following", "HeadPose", "Moment", "Picture", "PictureError", "Pictures", "Pipeline",
+    "Record", "Records", "RunError", "Settings", "SettingsError", "VideoError", "WatchedFrame", "Watching",
     "WorkerDied", "calibrate", "head_pose", "open_records", "read_logs", "to_frame", "watch",
 ]
 # fmt: on
@@ -68,6 +69,7 @@ HOMES = {
     "HeadPose": "of3.runtime.vision.pose",
     "Moment": "of3.runtime.types",
     "Picture": "of3.runtime.pictures",
+    "PictureError": "of3.runtime.types",
     "Pictures": "of3.runtime.pictures",
     "Pipeline": "of3.runtime.pipeline",
     "Record": "of3.runtime.types",

@@ -1,11 +1,12 @@
 """A bundle that this runtime can use: read, and checked for what the tables' columns and the stages need."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from of3.engines.bundle import PUBLISHED, REMEDY, Bundle, BundleError, Labels, ModelCard
 from of3.engines.manifest import MANIFEST, read_bundle
+from of3.runtime.settings import SettingsError
 
 AUS = (1, 2, 4, 6, 9, 12, 25, 26)  # columns of the tables, and the reference pictures
 GAZE = ("pitch", "yaw")
@@ -38,6 +39,17 @@ def points_of(bundle: Bundle) -> int:
     card = bundle.models.get("landmarks")
     sides = [output.shape[1] for output in card.outputs if output.name == "landmarks"] if card else []
     return next((side for side in sides if isinstance(side, int)), 0)
+
+
+def order_of(units: Sequence[int], asked: Mapping[int, int] | None) -> Mapping[int, int]:
+    """Action unit -> output, as asked or as documented.  Raises SettingsError: not an output for each unit."""
+    if asked is None:
+        return {unit: index for index, unit in enumerate(units)}
+    is_whole = isinstance(asked, Mapping) and asked.keys() == set(units)
+    if not is_whole or not set(asked.values()) <= set(range(len(units))):
+        wanted = f"0 to {len(units) - 1} for each of AU {', '.join(map(str, units))}"
+        raise SettingsError(f"got au_to_index={asked!r}, want an output, {wanted}")
+    return asked
 
 
 def is_published(bundle: Bundle) -> bool:

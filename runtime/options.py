@@ -149,7 +149,7 @@ class Options:
     detector_resize: Resize = flag(
         "detection",
         "resize the detector's input; auto: several sizes, for any face (1.0; with --faces all or N auto)",
-        "positive_or_auto",
+        "resize_or_auto",
         metavar="FLOAT|auto",
     )
     best_face: str = flag(

@@ -1,7 +1,7 @@
 """Pictures as callers give them -> what the stages take."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias, cast
 
 import numpy as np
@@ -26,17 +26,24 @@ def each_of(pictures: Pictures) -> Iterable[Picture]:
         return [cast(Picture, pictures)] if is_one else cast(Iterable[Picture], pictures)
     if isinstance(pictures, str | os.PathLike | bytes) or callable(pictures):
         return [pictures]
-    if isinstance(pictures, bytearray | memoryview) or not isinstance(pictures, Iterable):
+    # A file would give its lines, a mapping its keys.
+    is_some = isinstance(pictures, Iterable) and not isinstance(pictures, bytearray | memoryview | Mapping)
+    if not is_some or hasattr(pictures, "read"):
         got = type(pictures).__name__
         raise TypeError(f"got {got}, want a path, bytes, a BGR uint8 (H,W,3) array, or some of them")
     return pictures
 
 
 def source_of(number: int, picture: Picture) -> Source:
-    """number: of the picture among those of its call.  An array is copied."""
+    """number: of the picture among those of its call.  An array is copied.
+
+    Other things than arrays that numpy takes have their channels in another order: they fail, each for itself.
+    """
     if isinstance(picture, str | os.PathLike):
         path = os.fspath(picture)
         return Source(path, path)
     if isinstance(picture, bytes):
         return Source(f"bytes {number}", picture)
-    return Source(f"array {number}", picture if callable(picture) else np.array(picture))
+    if isinstance(picture, np.ndarray):
+        return Source(f"array {number}", np.array(picture))
+    return Source(f"array {number}", picture if callable(picture) else lambda: picture)

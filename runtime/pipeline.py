@@ -17,9 +17,10 @@ from of3.engines.host import cores
 from of3.engines.workers import Workers
 from of3.runtime.blas import on_one_blas_thread
 from of3.runtime.boundary import or_failure
-from of3.runtime.bundle import labels_of, open_bundle
+from of3.runtime.bundle import labels_of, open_bundle, order_of
 from of3.runtime.faces import Cut, J, Place, every_of, gathered, one_of
 from of3.runtime.networks import DETECTOR, LANDMARKS, MULTITASK, Networks
+from of3.runtime.opened import opened, tell
 from of3.runtime.pictures import Keyed, Pictures, each_of, source_of
 from of3.runtime.settings import Settings
 from of3.runtime.steps import Results, Steps, results_of
@@ -43,7 +44,6 @@ from of3.runtime.vision import search
 from of3.runtime.vision.batch import NO_PATCHES, SLICE, Blank, batch_of, blanks, joined
 from of3.runtime.vision.images import Encoded, encoded
 from of3.runtime.vision.multitask import numbers_of
-from of3.runtime.vision.sample import CROP_PX, face_tensor
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -60,7 +60,9 @@ class Pipeline:
     """
 
     def __init__(self, bundle: Bundle, settings: Settings):
-        """Raises BundleError or EngineUnavailable."""
+        """Raises BundleError, EngineUnavailable; TypeError: other settings."""
+        if not isinstance(settings, Settings):
+            raise TypeError(f"got {type(settings).__name__}, want Settings")
         self.bundle: Bundle = bundle
         self.settings: Settings = settings
         self.labels: Labels = labels_of(bundle, settings.gaze_order)
@@ -75,8 +77,10 @@ class Pipeline:
 
     @classmethod
     def open(cls, bundle: str | os.PathLike[str], settings: Settings | None = None) -> "Pipeline":
-        """Open the bundle in a folder, e.g. `Pipeline.open("weights/of3_bundle", Settings(detect=True))`."""
-        return cls(open_bundle(Path(bundle)), settings or Settings())
+        """Open the bundle in a folder.  Logs what runs, and warns where it is less than was asked for."""
+        made = cls(open_bundle(Path(bundle)), Settings() if settings is None else settings)
+        tell(opened(made.bundle, made.networks.engines))
+        return made
 
     def run(self, pictures: Pictures, au_to_index: AuOrder | None = None) -> Iterator[Record | Failure]:
         """Paths, files' bytes, BGR uint8 (H,W,3) -> a Record or Failure each, in order, as they get ready.
@@ -86,7 +90,8 @@ class Pipeline:
         au_to_index: a calibrated map AU number -> network output; the documented order without one.
         An array is copied when it is taken, so that its owner may fill it again.  Several calls may be gone
         through at once.  What `pictures` raises comes after the results of all it gave before.
-        Raises Closed once the pipeline is closed, TypeError where `pictures` is nothing of the kind.
+        Raises Closed once the pipeline is closed; TypeError: `pictures` is nothing of the kind; SettingsError:
+        `au_to_index` has not an output for each unit.
         """
         keyed = ((None, picture) for picture in each_of(pictures))
         return (result for _, result in self.run_keyed(keyed, au_to_index))
@@ -105,7 +110,7 @@ class Pipeline:
         What `then` raises comes in the place of its result.
         """
         self._turns.check()
-        return self._run(pictures, one_of(self._steps), then, au_to_index)
+        return self._run(pictures, one_of(self._steps), then, order_of(self.labels.aus, au_to_index))
 
     def run_faces(
         self, pictures: Pictures, most: int = 0, au_to_index: AuOrder | None = None
@@ -136,7 +141,7 @@ class Pipeline:
         """
         self._turns.check()
         places = ((Place(key), picture) for key, picture in pictures)
-        parts = self._run(places, every_of(self._steps, most), list, au_to_index)
+        parts = self._run(places, every_of(self._steps, most), list, order_of(self.labels.aus, au_to_index))
         return self._turns.taken(self._whole(parts, then))
 
     def _whole(
@@ -147,10 +152,9 @@ class Pipeline:
         faces.check()
 
     def _run(
-        self, pictures: Keyed[J], cut: Cut[J], then: Callable[[Results[J]], A], au_to_index: AuOrder | None
+        self, pictures: Keyed[J], cut: Cut[J], then: Callable[[Results[J]], A], aus: AuOrder
     ) -> Iterator[A]:
         """On this pipeline, or on all cores a picture that comes alone."""
-        aus = au_to_index or {au: index for index, au in enumerate(self.bundle.labels.aus)}
         given = ((key, source_of(number, picture)) for number, (key, picture) in enumerate(pictures))
         taken = UntilRaised(given)
         first, sources = peek(taken, 2 if self._may_switch() else 0)
@@ -269,11 +273,7 @@ class Pipeline:
     def au_scores(self, pictures: Sequence[Image]) -> Floats:
         """Whole pictures -> (N,8) AU scores in the network's output order."""
         self._turns.check()
-        card = self.bundle.model(MULTITASK).input
-        faces = np.empty((len(pictures), 3, CROP_PX, CROP_PX), np.float32)
-        for picture, out in zip(pictures, faces, strict=True):
-            face_tensor(picture.pixels, card, out)
-        numbers = numbers_of(self.networks.start(MULTITASK, faces)())
+        numbers = numbers_of(self.networks.start(MULTITASK, self._steps.wholes(pictures))())
         return np.stack([numbers.raw(row).au for row in range(len(pictures))])
 
     def batches(self) -> dict[str, Counter[str]]:

@@ -1,6 +1,6 @@
 """What a pipeline does, and where."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal
@@ -15,6 +15,7 @@ MAX_PIXELS = 178_956_970
 # OpenCV's own limit, which it reads once, when cv2 is imported.  It is beyond ours a second net, for what cv2
 # decodes though we cannot read its header; a PNG, WebP or BMP larger than it needs it raised before the import.
 MAX_PIXELS_VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
+MOST_RESIZE = 1000.0  # of the detector: beyond it no picture of 3 pixels could be searched
 Faces = int | Literal["best", "all"]  # of a picture: one, every one, or the best so many
 
 # What each setting may be.
@@ -64,13 +65,15 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, wanted in CHOICES.items():
-            _check(name, getattr(self, name) in wanted, self, f"one of {', '.join(wanted)}")
+            check(self, name, is_one_of(getattr(self, name), wanted), f"one of {', '.join(wanted)}")
         for name in SWITCHES:
-            _check(name, isinstance(getattr(self, name), bool), self, "True or False")
+            check(self, name, isinstance(getattr(self, name), bool), "True or False")
         for name, least in LEAST.items():
-            _check(name, _is_count(getattr(self, name), least), self, f"a whole number from {least} on")
-        _check("detector_resize", _is_resize(self.detector_resize), self, "a number above 0, or 'auto'")
-        _check("engine", isinstance(self.engine, str), self, "a name")
+            check(self, name, is_count(getattr(self, name), least), f"a whole number from {least} on")
+        resize = self.detector_resize
+        is_resize = is_one_of(resize, ("auto",)) or (is_number(resize, 0, MOST_RESIZE) and resize != 0)
+        check(self, "detector_resize", is_resize, f"a number above 0, {MOST_RESIZE:g} at most, or 'auto'")
+        check(self, "engine", isinstance(self.engine, str), "a name")
         try:
             why = misfit(self.device, self.engine)
         except ValueError as error:
@@ -79,14 +82,21 @@ class Settings:
             raise SettingsError(why)
 
 
-def _check(name: str, is_well: bool, settings: Settings, want: str) -> None:
+def check(record: object, name: str, is_well: bool, want: str) -> None:
+    """Raise SettingsError unless a field of a record is what it must be."""
     if not is_well:
-        raise SettingsError(f"got {name}={getattr(settings, name)!r}, want {want}")
+        raise SettingsError(f"got {name}={getattr(record, name)!r}, want {want}")
 
 
-def _is_count(value: Any, least: int) -> bool:
+def is_one_of(value: Any, words: Sequence[str]) -> bool:
+    return isinstance(value, str) and value in words
+
+
+def is_count(value: Any, least: int) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
-def _is_resize(value: Any) -> bool:
-    return value == "auto" or (isinstance(value, Real) and 0 < float(value) < float("inf"))
+def is_number(value: Any, least: float, most: float) -> bool:
+    """Whole ones are compared as they are: a float may be too small for them."""
+    number: Any = value
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(least <= number <= most)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 
+import numpy as np
+
 from of3.engines.bundle import Bundle, Labels
 from of3.runtime.boundary import or_failure
 from of3.runtime.budget import Budget, cost_bytes, default_bytes
@@ -14,7 +16,7 @@ from of3.runtime.types import Analysed, Detection, Failure, Floats, Image, K, Re
 from of3.runtime.vision import detect, search
 from of3.runtime.vision.images import Encoded, decoded
 from of3.runtime.vision.multitask import numbers_of, record_of
-from of3.runtime.vision.sample import face_tensor, sample_of, size_px
+from of3.runtime.vision.sample import CROP_PX, face_tensor, sample_of, size_px
 
 Results = Sequence[tuple[K, Record | Failure]]
 
@@ -81,6 +83,13 @@ class Steps:
     def whole(self, image: Image, out: Floats) -> Sample:
         face_tensor(image.pixels, self.bundle.model(MULTITASK).input, out)
         return Sample(image.source, image.damage, out, None, None, size_px=size_px(image.pixels))
+
+    def wholes(self, images: Sequence[Image]) -> Floats:
+        """As the multitask network takes them: (N,3,224,224)."""
+        faces = np.empty((len(images), 3, CROP_PX, CROP_PX), np.float32)
+        for image, out in zip(images, faces, strict=True):
+            self.whole(image, out)
+        return faces
 
     def sample(self, detection: Detection) -> Sample:
         card, is_cropped = self.bundle.model(MULTITASK).input, self.settings.detect

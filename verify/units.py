@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from of3.runtime.runs.calibrate import Calibration, calibrate
+from of3.runtime.runs.calibrate import Calibration, calibration_of
 from of3.runtime.types import Floats, Image
 from of3.runtime.vision.outputs import plausible
 from of3.verify.finding import Figure, Finding, HeatMap
@@ -23,7 +23,7 @@ def finding(subject: Subject, fp32: Fp32) -> Finding:
     def score(images: Sequence[Image]) -> Floats:
         return plausible("au", fp32.run("multitask", faces_of(card, [image.pixels for image in images]))["au"])
 
-    made = calibrate(subject.bundle, subject.references, None, True, score)
+    made = calibration_of(subject.bundle, subject.references, None, True, score)
     return judged(made, subject.bundle.labels.aus)
 
 

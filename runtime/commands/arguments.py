@@ -4,11 +4,12 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from of3.engines.registry import PRECISIONS, kind_named
-from of3.runtime.settings import Faces, Resize
+from of3.runtime.settings import MOST_RESIZE, Faces, Resize
 
 ON = {"on", "1", "true", "yes", "y"}
 MOST_SHARES = 100_000  # one that has no shard to do is idle; so many processes nobody has
@@ -31,8 +32,21 @@ def positive(text: str) -> float:
     return number
 
 
-def positive_or_auto(text: str) -> Resize:
-    return "auto" if text == "auto" else positive(text)
+def resize_or_auto(text: str) -> Resize:
+    if text == "auto":
+        return "auto"
+    number = positive(text)
+    if number > MOST_RESIZE:
+        raise argparse.ArgumentTypeError(f"got {text}, want {MOST_RESIZE:g} at most")
+    return number
+
+
+def finite(text: str) -> float:
+    """NaN and infinities are no thresholds, nor JSON."""
+    number = float(text)
+    if not isfinite(number):
+        raise argparse.ArgumentTypeError(f"got {text}, want a number")
+    return number
 
 
 def faces(text: str) -> Faces:
@@ -162,10 +176,10 @@ def add_precisions(made: argparse.ArgumentParser) -> None:
 # What reads the words of an option (`of3.runtime.options.Flag.parse`), and what stands for them in the help.
 READERS: Mapping[str, Callable[[str], Any]] = {
     "text": str,
-    "number": float,
+    "number": finite,
     "on_off": on_off,
     "positive": positive,
-    "positive_or_auto": positive_or_auto,
+    "resize_or_auto": resize_or_auto,
     "faces": faces,
     "count": count,
     "natural": natural,

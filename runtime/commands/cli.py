@@ -30,6 +30,8 @@ def _main(arguments: Sequence[str]) -> int:
     if word in ("--version", "version"):
         print("\n".join(versions()))
         return 0
+    if word == "help" and len(arguments) > 1:  # of3 help run
+        return _main([*arguments[1:2], "--help"])
     if word in ("-h", "--h", "--help", "help"):
         print(overview(importlib.metadata.version("of3"), commands))
         return 0

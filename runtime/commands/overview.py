@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from of3.runtime.commands.parser import nearest
 
+OWN = ("--help", "--version")
 # In the order in which one needs them.
 COMMANDS: Mapping[str, Mapping[str, str]] = {
     "get ready, once": {
@@ -49,9 +50,7 @@ def _known() -> set[str]:
 
 def unknown(word: str, installed: Collection[str]) -> str:
     """What is said of a command that there is not."""
-    ordered = [name for commands in COMMANDS.values() for name in commands if name in installed]
-    others = sorted(set(installed) - set(ordered))
-    return f"got command {word!r}, want one of {', '.join([*ordered, *others])}{nearest(word, installed)}"
+    return f"got command {word!r}{nearest(word, [*installed, *OWN]) or ': see of3 --help'}"
 
 
 def versions() -> Iterator[str]:

@@ -18,8 +18,15 @@ class Parser(argparse.ArgumentParser):
         for word in takewhile(lambda word: word != "--", words):
             name = word.partition("=")[0]
             if name.startswith("--") and name not in self._option_string_actions:
-                self.error(f"got {name}, which is no flag of {self.prog}{nearest(name, self._flags())}")
+                meant = self._by_itself(name) or nearest(name, self._flags())
+                self.error(f"got {name}, which is no flag of {self.prog}{meant}")
         return super().parse_args(words)
+
+    def _by_itself(self, name: str) -> str:
+        """That a word which stands without a flag is asked for as one, as others have it: LOGS by --logs."""
+        words = (str(each.metavar or each.dest) for each in self._actions if not each.option_strings)
+        found = next((word for word in words if word.lower() == name.lstrip("-")), "")
+        return found and f": {found} stands by itself, as in `{self.prog} {found}`"
 
     def _flags(self) -> Iterable[str]:
         return (name for name in self._option_string_actions if name.startswith("--"))
@@ -27,6 +34,8 @@ class Parser(argparse.ArgumentParser):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """What may have been meant, as the end of a sentence; empty where nothing is like it."""
-    by_letters = {each.lstrip("-"): each for each in known}  # dashes are alike anyway
-    found = difflib.get_close_matches(word.lstrip("-"), by_letters, 1)
-    return "".join(f": did you mean {by_letters[each]}?" for each in found)
+    by_letters = {each.lstrip("-").lower(): each for each in known}  # dashes are alike anyway
+    asked = word.lstrip("-").lower()
+    found = difflib.get_close_matches(asked, by_letters, 1)
+    begun = [each for each in by_letters if len(asked) > 2 and each.startswith(asked)]  # fetch: fetch-weights
+    return "".join(f": did you mean {by_letters[each]}?" for each in (found or begun)[:1])

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import permutations
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from of3.engines.bundle import Bundle, BundleError, read_plain
 from of3.engines.field import Field, parsed
+from of3.runtime.pipeline import Pipeline
 from of3.runtime.types import Floats, Image, PictureError
 from of3.runtime.vision.decoding import decode
 from of3.runtime.vision.images import read_bytes
@@ -54,6 +56,11 @@ class Calibration:
     score: float | None = None
     assigned: Mapping[int, int] | None = None
     ambiguous: Sequence[str] = ()
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether pictures were missing, or lit up others' outputs more than their own."""
+        return self.made_from is None or bool(self.ambiguous)
 
 
 def documented(aus: Sequence[int], note: str) -> Calibration:
@@ -116,7 +123,19 @@ def _note(is_adopted: bool, ambiguous: Sequence[str]) -> str:
     return f"not adopted, documented order kept: another output scores higher on {listed}"
 
 
-def calibrate(bundle: Bundle, folder: Path, cache: Path | None, guard: bool, score: Score) -> Calibration:
+def calibrate(pipeline: Pipeline, folder: str | PathLike[str], guard: bool = True) -> Mapping[int, int]:
+    """Reference pictures `au_<unit>.png` in a folder -> unit: output, as `Pipeline.run` takes it.
+
+    guard: a measured order is adopted only where every picture lights up its own output most.  Where the
+    documented order stays, a warning says why.  Raises Closed, EngineFailed.
+    """
+    found = calibration_of(pipeline.bundle, Path(folder), None, guard, pipeline.au_scores)
+    if found.is_doubtful:
+        log.warning("AU order: %s", found.note)
+    return found.au_to_index
+
+
+def calibration_of(bundle: Bundle, folder: Path, cache: Path | None, guard: bool, score: Score) -> Calibration:
     """The map for this bundle and the pictures in `folder`.
 
     cache: an `au_info.json` whose map is used when it was made from the same bundle, pictures and guard;

@@ -13,12 +13,13 @@ from of3.runtime.logs.known import Known
 from of3.runtime.logs.made import Session as Made
 from of3.runtime.logs.opening import is_folder
 from of3.runtime.logs.writer import Writer, obsolete_files, write_au_info
+from of3.runtime.opened import tell
 from of3.runtime.options import Options
 from of3.runtime.runs.flags import mode_of, to_json
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.listing import FileListing, listing_of
 from of3.runtime.runs.lock import locked
-from of3.runtime.runs.messages import after, tell
+from of3.runtime.runs.messages import after
 from of3.runtime.runs.picture_overlay import Entered, drawn_before
 from of3.runtime.runs.progress import follow, progress_bar
 from of3.runtime.runs.runinfo import RunInfo, now

@@ -23,13 +23,13 @@ from of3.runtime.logs.opening import is_there, make_folder
 from of3.runtime.logs.rows import Layout
 from of3.runtime.logs.tables import Table
 from of3.runtime.logs.writer import write_au_info
+from of3.runtime.opened import tell
 from of3.runtime.runs import outlet
 from of3.runtime.runs.flags import most_of, to_json
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.live_facts import LiveFacts
 from of3.runtime.runs.live_pass import Ending, LivePass, Place, live_columns
 from of3.runtime.runs.lock import locked
-from of3.runtime.runs.messages import tell
 from of3.runtime.runs.outlet import Outlet
 from of3.runtime.runs.session import Session
 from of3.runtime.runs.watch import Watcher

@@ -1,57 +1,33 @@
 """What a run says of itself, before its first picture and after its last; the whole is in run.json."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from of3.engines import cuda, host, machine
+from of3.engines import machine
 from of3.engines.bundle import Bundle
-from of3.engines.fallback import Fallback, Refusal
+from of3.engines.fallback import Fallback
 from of3.engines.open import note_on
-from of3.engines.registry import CUDA, TENSORRT
-from of3.runtime.bundle import is_published, weights_of
 from of3.runtime.logs.counts import Counts
 from of3.runtime.networks import LANDMARKS
+from of3.runtime.opened import Message, opened
 from of3.runtime.options import Options
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.remarks import IMPLAUSIBLE, LARGE, LARGE_PX, TILTED
 from of3.runtime.runs.flags import precision_of
 from of3.runtime.settings import Faces
 
-log = logging.getLogger(__name__)
-
-Message = tuple[int, str]  # logging level, line
-MOST_OF_A_SUMMARY, MOST_OF_AN_ENGINE = 75, 95  # characters, after "of3: "
-WHOLE = "… (of3 doctor)"
-
-
-def tell(messages: Iterable[Message]) -> None:
-    for level, line in messages:
-        log.log(level, "%s", line)
+MOST_OF_A_SUMMARY = 75  # characters, after "of3: "
 
 
 def before(pipeline: Pipeline, options: Options) -> list[Message]:
     """What runs and why nothing better does, with which weights; then what else the user should know."""
     return [
         *((logging.WARNING, conflict) for conflict in machine.conflicts()),
-        *_on_engines(pipeline, options),
-        (logging.INFO if is_published(pipeline.bundle) else logging.WARNING, weights_of(pipeline.bundle)),
+        *opened(pipeline.bundle, pipeline.networks.engines, partial(_notes, pipeline.bundle, options=options)),
         *_on_flags(pipeline.bundle, options),
     ]
-
-
-def _on_engines(pipeline: Pipeline, options: Options) -> Iterator[Message]:
-    """A line for all models that run on the same engine for the same reasons."""
-    models = dict[tuple[str, str], list[str]]()
-    for model, engine in pipeline.networks.engines.items():
-        noted = "".join(f" ({note})" for note in _notes(pipeline.bundle, model, engine, options))
-        models.setdefault((f"{engine.name}{noted}", reason_of(engine.refusals)), []).append(model)
-    for (runs, lesser), named in models.items():
-        whose = f"{', '.join(named)}: " if len(models) > 1 else ""
-        line = f"{whose}{runs}{lesser and ': '}{lesser}"
-        is_whole = len(line) <= MOST_OF_AN_ENGINE
-        shown = line if is_whole else line[: MOST_OF_AN_ENGINE - len(WHOLE)] + WHOLE
-        yield logging.WARNING if lesser else logging.INFO, shown
 
 
 def _notes(bundle: Bundle, model: str, engine: Fallback, options: Options) -> Iterator[str]:
@@ -63,19 +39,6 @@ def _notes(bundle: Bundle, model: str, engine: Fallback, options: Options) -> It
         yield "no engine of the CPU runs fp16"
     elif measured := note_on(bundle, model, engine.kind, engine.precision, asked):
         yield measured
-
-
-def reason_of(refusals: Sequence[Refusal]) -> str:
-    """Why nothing better runs, as short as it can be said; empty where nothing better was asked for."""
-    said = [
-        f"not {refusal.engine}: {refusal.reason}" for refusal in refusals if not _is_for_want_of_gpu(refusal)
-    ]
-    wanting = [cuda.NO_GPU] if len(said) < len(refusals) else []
-    return "; ".join([*wanting, *said])
-
-
-def _is_for_want_of_gpu(refusal: Refusal) -> bool:
-    return refusal.engine in (TENSORRT.name, CUDA.name) and not host.has_nvidia_device()
 
 
 def _on_flags(bundle: Bundle, options: Options) -> Iterator[Message]:

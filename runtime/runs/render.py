@@ -48,7 +48,9 @@ def render(folder: Path, changes: Mapping[str, Any]) -> None:
 
 def records_of(folder: Path) -> Path:
     """The records of a log folder.  Raises RunError where there are none."""
-    if not is_folder(folder) or not is_there(folder / FILE):
+    if not is_folder(folder):
+        raise RunError(f"{folder}: not there, want the --logs of a run")
+    if not is_there(folder / FILE):
         raise RunError(f"{folder / FILE}: not there: a run of this version writes it, one of 0.1 did not")
     return folder / FILE
 

@@ -20,9 +20,10 @@ from of3.runtime.logs.items import Item
 from of3.runtime.logs.made import OutputNames, Run
 from of3.runtime.logs.rows import Result, taken
 from of3.runtime.logs.writer import Writer
+from of3.runtime.opened import Message
 from of3.runtime.options import Options
 from of3.runtime.pipeline import Pipeline
-from of3.runtime.runs.calibrate import Calibration, calibrate, documented, to_document
+from of3.runtime.runs.calibrate import Calibration, calibration_of, documented, to_document
 from of3.runtime.runs.drawn import Drawing
 from of3.runtime.runs.flags import (
     bundle_of,
@@ -33,7 +34,7 @@ from of3.runtime.runs.flags import (
     settings_of,
     to_json,
 )
-from of3.runtime.runs.messages import Message, before
+from of3.runtime.runs.messages import before
 from of3.runtime.runs.root import Root
 from of3.runtime.runs.runinfo import made_with
 from of3.runtime.types import Failure, RunBroken, RunError
@@ -73,10 +74,10 @@ class Session:
         pictures = options.of3_root / "images" / "au"
         used = cache if options.calib_cache else None
         with or_run_broken():
-            found = calibrate(
+            found = calibration_of(
                 self.pipeline.bundle, pictures, used, options.calib_guard, self.pipeline.au_scores
             )
-        if found.made_from is None or found.ambiguous:
+        if found.is_doubtful:
             log.warning("AU order: %s", found.note)
         return found
 

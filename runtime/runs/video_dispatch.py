@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
+from of3.runtime.opened import Message, tell
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.job import GOES_ON
-from of3.runtime.runs.messages import Message, tell
 from of3.runtime.runs.shards.pool import VideoPool, Worker, WorkerLost, WorkerReady
 from of3.runtime.runs.videos import VideoFile
 from of3.runtime.types import Failure, RunBroken

@@ -39,10 +39,10 @@ from of3.runtime.logs.video import (
 )
 from of3.runtime.logs.video import FOLDER as VIDEOS
 from of3.runtime.logs.writer import write_au_info
+from of3.runtime.opened import Message
 from of3.runtime.runs.draw_video import draw_video, place_below
 from of3.runtime.runs.flags import identity_of, to_json
 from of3.runtime.runs.interruption import Interruption
-from of3.runtime.runs.messages import Message
 from of3.runtime.runs.picture_overlay import FOLDER as OVERLAY
 from of3.runtime.runs.runinfo import made_with
 from of3.runtime.runs.session import Session, or_run_broken

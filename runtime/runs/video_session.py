@@ -7,9 +7,9 @@ from dataclasses import replace
 from of3.runtime.logs.errors import Errors
 from of3.runtime.logs.folder import FOLDER
 from of3.runtime.logs.known import Known
+from of3.runtime.opened import Message, tell
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.job import GOES_ON
-from of3.runtime.runs.messages import Message, tell
 from of3.runtime.runs.session import Session
 from of3.runtime.runs.shards.pool import WorkerReady
 from of3.runtime.runs.video_job import job_of

@@ -1,5 +1,6 @@
 """A video -> its frames in their order, each with its faces, by an open pipeline."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from os import PathLike
 import numpy as np
 
 from of3.runtime.pipeline import Pipeline
+from of3.runtime.settings import check, is_count, is_number
 from of3.runtime.sources.frames import Frame, selected
 from of3.runtime.sources.video import Video
 from of3.runtime.stream import peek
@@ -30,6 +32,14 @@ class Watching:
     fps: float = inf
     start_s: float = 0.0
     end_s: float = inf
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError."""
+        check(self, "faces", is_count(self.faces, 0), "a whole number, 0 for all")
+        check(self, "every", is_count(self.every, 1), "a whole number from 1 on")
+        check(self, "fps", is_number(self.fps, 0, inf) and self.fps != 0, "a number above 0")
+        check(self, "start_s", is_number(self.start_s, 0, sys.float_info.max), "seconds from 0 on")
+        check(self, "end_s", is_number(self.end_s, 0, inf), "seconds from 0 on")
 
     def selected(self, frames: Iterable[Frame], after: int = -1) -> Iterator[Frame]:
         return selected(frames, self.every, self.fps, self.start_s, self.end_s, after)
@@ -113,8 +123,8 @@ def watch(
     """A video, or pictures with their times in s, which increase -> its frames, in order, with their faces.
 
     pipeline: one that detects.  following: without one faces are followed and heads have their pose by a camera
-    as OpenFace 2.2 supposes it.  Arrays are copied when they are taken.  Raises VideoError, and what the
-    iterable raises behind the frames before.
+    as OpenFace 2.2 supposes it.  Arrays are copied when they are taken.  Raises VideoError, TypeError where a
+    picture comes without its time, and what the iterable raises behind the frames before.
     """
     watching = watching or Watching()
     with _opened(video, pipeline.settings.max_pixels) as (frames, camera):
@@ -133,11 +143,24 @@ def _opened(
             yield opened.frames(), Camera.of(opened.info.width, opened.info.height)
         return
     first, pictures = peek(video, 1)
-    sizes = [Camera.of(pixels.shape[1], pixels.shape[0]) for pixels, _ in first]
+    sizes = [Camera.of(pixels.shape[1], pixels.shape[0]) for pixels, _ in map(_timed, first)]
     yield (_given(*each) for each in enumerate(pictures)), next(iter(sizes), None)
 
 
+def _timed(picture: object) -> tuple[Pixels, float]:
+    """Raises TypeError: it is none."""
+    match picture:
+        case (np.ndarray() as pixels, int() | float() as time_s):
+            return pixels, float(time_s)
+    got = (
+        ", ".join(type(each).__name__ for each in picture)
+        if isinstance(picture, tuple)
+        else type(picture).__name__
+    )
+    raise TypeError(f"got ({got}), want a picture and its time: (BGR uint8 (H,W,3), seconds)")
+
+
 def _given(number: int, picture: tuple[Pixels, float]) -> Frame:
-    pixels, time_s = picture
+    pixels, time_s = _timed(picture)
     copied = np.array(pixels)
     return Frame(number, time_s, GIVEN, lambda: copied)

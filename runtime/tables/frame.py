@@ -27,6 +27,7 @@ DTYPES: Mapping[Kind, tuple[str, str]] = {
     "double": ("float64", "float64"),
 }
 DELIMITERS = {".tsv": "\t"}
+SUFFIXES = (".csv", ".tsv", PARQUET)
 
 
 def read_logs(path: str | Path) -> "DataFrame":
@@ -37,7 +38,11 @@ def read_logs(path: str | Path) -> "DataFrame":
     UTF-8 has its bytes as \\xff.  Raises RunError: there is no table, or pandas is missing; OSError.
     """
     here = Path(path)
+    if not here.exists():
+        raise RunError(f"{here}: not there, want the --logs of a run, or a table")
     if not here.is_dir():
+        if here.suffix not in SUFFIXES:
+            raise RunError(f"{here}: got no table by its name, want one of {', '.join(SUFFIXES)}")
         return _typed(_read(here))
     folder = here / FOLDER if (here / FOLDER).is_dir() else here
     if (folder / ROWS.file).exists():

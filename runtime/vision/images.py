@@ -33,6 +33,8 @@ def encoded(source: Source) -> Encoded:
         content = source.content if isinstance(source.content, bytes) else read_bytes(source.content)
         return Encoded(source.source, content, pixels_of(content))
     pixels = source.content() if callable(source.content) else source.content
+    if not isinstance(pixels, np.ndarray):
+        raise PictureError(f"array: got {type(pixels).__name__}, want a numpy array: uint8 (H,W,3), BGR")
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise PictureError(f"array: got {pixels.dtype} {pixels.shape}, want uint8 (H,W,3) in BGR order")
     return Encoded(source.source, pixels, pixels.size // 3)

@@ -8,6 +8,7 @@ import venv
 
 import pytest
 
+from of3.engines.registry import PRECISIONS
 from of3.export import published
 from of3.export.environment import EXTRAS, MARK, Environment, SetupFailed, package_from
 from of3.export.setup import main, what_lacks
@@ -45,15 +46,28 @@ def test_without_the_licence_nothing_is_made(tmp_path, caplog):
 
 
 def test_a_bundle_is_made_anew_where_it_is_not_of_the_weights(weights, bundle_folder, bundle_copy):
-    assert what_lacks(bundle_folder, weights, FILES) == ""
-    assert "is to be made" in what_lacks(weights / "of3_bundle", weights, FILES)
-    assert "without Landmark_68.pkl" in what_lacks(bundle_folder, weights, (*FILES, "Landmark_68.pkl"))
+    assert what_lacks(bundle_folder, weights, FILES, ("fp32",)) == ""
+    assert "is to be made" in what_lacks(weights / "of3_bundle", weights, FILES, ("fp32",))
+    assert "without Landmark_68.pkl" in what_lacks(bundle_folder, weights, (*FILES, "Landmark_68.pkl"), ())
     (bundle_copy / "bundle.json").write_text("{}")
-    assert "not a bundle of of3" in what_lacks(bundle_copy, weights, FILES)
+    assert "not a bundle of of3" in what_lacks(bundle_copy, weights, FILES, ("fp32",))
     (weights / "MTL_backbone.pth").unlink()  # a link
-    assert what_lacks(bundle_folder, weights, FILES) == ""
+    assert what_lacks(bundle_folder, weights, FILES, ("fp32",)) == ""
     (weights / "MTL_backbone.pth").write_text("another")
-    assert "another MTL_backbone.pth" in what_lacks(bundle_folder, weights, FILES)
+    assert "another MTL_backbone.pth" in what_lacks(bundle_folder, weights, FILES, ("fp32",))
+
+
+def test_a_bundle_is_made_anew_where_it_lacks_a_precision_that_is_asked_for(weights, bundle_copy):
+    assert what_lacks(bundle_copy, weights, FILES, PRECISIONS) == ""
+    path = bundle_copy / "bundle.json"
+    document = json.loads(path.read_text())
+    for card in document["models"].values():
+        card["files"].pop("fp16", None), card["substitutes"].clear(), card["drift"].pop("fp16", None)
+    path.write_text(json.dumps(document))
+    assert what_lacks(bundle_copy, weights, FILES, ("fp32",)) == ""
+    assert "was made without fp16, and is made anew" in what_lacks(
+        bundle_copy, weights, FILES, ("fp32", "fp16")
+    )
 
 
 def test_an_environment_of_others_is_never_installed_into(weights, tmp_path, caplog):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.runs.watch import watch
-from of3.runtime.settings import Settings
+from of3.runtime.settings import Settings, SettingsError
 from of3.runtime.types import Closed, Failure, Image, Record
 
 
@@ -88,9 +89,41 @@ def test_a_path_or_bytes_or_an_array_by_itself_is_one_picture(pipeline, want, tm
     (broken,) = pipeline.run(b"none")
     assert (broken.source, broken.stage) == ("bytes 0", "read")
     assert failed.reason == "array: got uint8 (64, 48), want uint8 (H,W,3) in BGR order"
-    for none in (bytearray(b"a.jpg"), 3, None):
-        with pytest.raises(TypeError, match="want a path, bytes, a BGR uint8"):
-            pipeline.run(none)
+    (strange,) = pipeline.run([[1, 2]])  # as of a picture of another library, whose channels nobody knows
+    assert strange.reason == "array: got list, want a numpy array: uint8 (H,W,3), BGR"
+    with path.open("rb") as file:
+        for none in (bytearray(b"a.jpg"), 3, None, {0: frame(0)}, file):
+            with pytest.raises(TypeError, match="want a path, bytes, a BGR uint8"):
+                pipeline.run(none)
+
+
+@pytest.mark.parametrize("asked", [{}, {1: 99}, [0, 1], dict.fromkeys((1, 2, 4, 6, 9, 12, 25, 26), 8)], ids=str)
+def test_an_order_of_units_that_has_not_all_is_refused_at_once(pipeline, asked):
+    with pytest.raises(SettingsError, match="want an output, 0 to 7 for each of AU 1, 2, 4, 6, 9, 12, 25, 26"):
+        pipeline.run([frame(0)], asked)
+    with pytest.raises(SettingsError, match="got au_to_index="):
+        pipeline.run_faces([frame(0)], 0, asked)
+
+
+def test_what_runs_and_why_nothing_better_does_is_logged(bundle_folder, caplog):
+    with caplog.at_level("INFO", "of3"), Pipeline.open(bundle_folder, Settings(device="cuda")):
+        pass
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert caplog.messages[0].startswith("onnxruntime") and " CPU fp32: " in caplog.messages[0]
+    assert caplog.messages[1] == "STAND-IN WEIGHTS: the numbers mean nothing about faces"
+
+
+def test_settings_are_settings(bundle_folder):
+    with pytest.raises(TypeError, match="got dict, want Settings"):
+        Pipeline.open(bundle_folder, {"detect": True})  # type: ignore[arg-type]
+
+
+def test_pictures_to_be_watched_come_with_their_times(bundle_folder):
+    with Pipeline.open(bundle_folder, Settings(detect=True)) as pipeline:
+        strange: list[Any] = [[(0.1, frame(0))], [frame(0)]]
+        for pictures in strange:
+            with pytest.raises(TypeError, match="want a picture and its time"):
+                next(watch(pipeline, pictures))
 
 
 def test_closing_twice_is_closing_once_and_nothing_begins_afterwards(bundle_folder):

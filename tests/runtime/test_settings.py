@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from of3.runtime.runs.watch import Watching
 from of3.runtime.settings import Settings, SettingsError
 from of3.runtime.types import RunError
+
+RESIZE = "want a number above 0, 1000 at most, or 'auto'"
 
 
 @pytest.mark.parametrize(
@@ -22,9 +25,20 @@ from of3.runtime.types import RunError
         ({"workers": 2.0}, "got workers=2.0, want a whole number from 0 on"),
         ({"cores": True}, "got cores=True, want a whole number from 0 on"),
         ({"max_pixels": 0}, "got max_pixels=0, want a whole number from 1 on"),
-        ({"detector_resize": 0}, "got detector_resize=0, want a number above 0, or 'auto'"),
-        ({"detector_resize": float("nan")}, "got detector_resize=nan, want a number above 0, or 'auto'"),
-        ({"detector_resize": "fit"}, "got detector_resize='fit', want a number above 0, or 'auto'"),
+        ({"detector_resize": 0}, f"got detector_resize=0, {RESIZE}"),
+        (
+            {"detector_resize": float("nan")},
+            f"got detector_resize=nan, {RESIZE}",
+        ),
+        (
+            {"detector_resize": 1e300},
+            f"got detector_resize=1e+300, {RESIZE}",
+        ),
+        ({"detector_resize": True}, f"got detector_resize=True, {RESIZE}"),
+        (
+            {"detector_resize": "fit"},
+            f"got detector_resize='fit', {RESIZE}",
+        ),
     ],
     ids=str,
 )
@@ -33,6 +47,30 @@ def test_what_cannot_be_is_refused_when_it_is_asked_for(asked, said):
         Settings(**asked)
     assert str(refused.value) == said
     assert isinstance(refused.value, ValueError) and isinstance(refused.value, RunError)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"device": np.array([1, 2])}, {"detector_resize": np.array([1.0, 2])}, {"detector_resize": 10**400}],
+)
+def test_what_is_of_another_kind_is_refused_in_the_same_words(asked):
+    with pytest.raises(SettingsError, match=f"got {next(iter(asked))}="):
+        Settings(**asked)
+
+
+WATCHED = [
+    *({"every": value} for value in (0, -2, 1.5)),
+    *({"fps": value} for value in (0, -1, float("nan"), "5")),
+    *({"faces": value} for value in (-1, "all")),
+    *({"start_s": value} for value in (-1, "1", float("inf"))),
+    {"end_s": float("nan")},
+]
+
+
+@pytest.mark.parametrize("asked", WATCHED, ids=str)
+def test_what_cannot_be_watched_is_refused(asked):
+    with pytest.raises(SettingsError, match=f"got {next(iter(asked))}="):
+        Watching(**asked)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from of3.engines.base import EngineFailed, EngineUnavailable
 from of3.engines.bundle import BundleError
 from of3.engines.manifest import MANIFEST
 from of3.runtime.pipeline import Pipeline
-from of3.runtime.runs.calibrate import calibrate
+from of3.runtime.runs.calibrate import calibration_of
 from of3.runtime.settings import Settings
 from of3.runtime.types import Failure
 
@@ -109,7 +109,7 @@ def outcome(folder: Path, root: Path) -> Counter[str]:
     pictures = sorted((root / "images").glob("*.png"))[:3]
     try:
         with Pipeline.open(folder, SETTINGS) as pipeline:
-            found = calibrate(pipeline.bundle, root / "images" / "au", None, True, pipeline.au_scores)
+            found = calibration_of(pipeline.bundle, root / "images" / "au", None, True, pipeline.au_scores)
             results = list(pipeline.run(pictures, found.au_to_index))
     except (BundleError, EngineUnavailable) as error:
         return Counter({"refused" if str(error).isprintable() else "refused in several lines": 1})

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from of3.runtime.logs.counts import Counts
+from of3.runtime.opened import Message
 from of3.runtime.options import Options
 from of3.runtime.runs.interruption import Interruption
-from of3.runtime.runs.messages import Message
 from of3.runtime.runs.progress import follow
 from of3.runtime.runs.runinfo import Processes
 from of3.runtime.runs.shards.plan import Plan

@@ -13,8 +13,8 @@ from itertools import islice
 from typing import Any
 
 from of3.runtime.logs.counts import Counts
+from of3.runtime.opened import Message, tell
 from of3.runtime.runs.interruption import Interruption
-from of3.runtime.runs.messages import Message, tell
 from of3.runtime.runs.shards.plan import Plan
 from of3.runtime.runs.shards.pool import Worker, WorkerLost, WorkerPool, WorkerReady
 from of3.runtime.runs.shards.results import Task, left

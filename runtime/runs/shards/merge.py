@@ -22,7 +22,8 @@ from of3.runtime.logs.made import Run, Session
 from of3.runtime.logs.opening import is_there, remove
 from of3.runtime.logs.store import store_of
 from of3.runtime.logs.writer import write_au_info
-from of3.runtime.runs.messages import after, tell
+from of3.runtime.opened import tell
+from of3.runtime.runs.messages import after
 from of3.runtime.runs.runinfo import RunInfo
 from of3.runtime.runs.shards import manifest
 from of3.runtime.runs.shards.document import MALFORMED

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from of3.runtime.logs.counts import Counts
-from of3.runtime.runs.messages import Message
+from of3.runtime.opened import Message
 from of3.runtime.runs.shards.plan import Plan
 from of3.runtime.runs.shards.results import Task
 from of3.runtime.types import Error

@@ -5,10 +5,10 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from of3.runtime.opened import tell
 from of3.runtime.options import Options
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.lock import locked
-from of3.runtime.runs.messages import tell
 from of3.runtime.runs.progress import follow, progress_bar
 from of3.runtime.runs.shards.dispatch import Dispatch
 from of3.runtime.runs.shards.local import LocalPool

@@ -16,11 +16,24 @@ def test_it_lists_its_commands(words, capsys):
     assert "  render         the tables anew" in said
 
 
-def test_an_unknown_command_is_named_beside_the_known(capsys):
-    assert main(["walk"]) == 2
-    said = capsys.readouterr().err
-    assert "got command 'walk', want one of " in said
-    assert all(name in said for name in ("run", "video", "render", "doctor"))
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("walk", "see of3 --help"),
+        ("runn", "did you mean run?"),
+        ("RUN", "did you mean run?"),
+        ("fetch", "did you mean fetch-weights?"),
+        ("--versoin", "did you mean --version?"),
+    ],
+)
+def test_an_unknown_command_is_named_with_the_nearest_or_where_they_stand(word, said, capsys):
+    assert main([word]) == 2
+    assert capsys.readouterr().err == f"of3: got command {word!r}: {said}\n"
+
+
+def test_help_of_a_command_is_its_help(capsys):
+    assert main(["help", "run"]) == 0
+    assert capsys.readouterr().out.startswith("usage: of3 run ")
 
 
 def test_its_version_names_the_libraries_that_engines_are_made_of(capsys):

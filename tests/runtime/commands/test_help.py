@@ -70,6 +70,12 @@ def test_a_flag_that_there_is_not_is_answered_with_the_nearest(name, capsys):
     assert f"got --zzzz, which is no flag of of3 {name}\n" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["convert", "draw", "render", "report"])
+def test_logs_that_stand_by_themselves_are_shown_to_who_asks_for_a_flag(name, capsys):
+    assert called(name, "--logs", "x") == 2
+    assert f": LOGS stands by itself, as in `of3 {name} LOGS`\n" in capsys.readouterr().err
+
+
 def test_a_command_that_there_is_not_is_answered_with_the_nearest():
     assert unknown("rnu", POINTS).endswith("did you mean run?")
     assert unknown("vidoe", POINTS).endswith("did you mean video?")

@@ -15,10 +15,12 @@ from of3.runtime.runs.calibrate import (
     Identity,
     assign,
     calibrate,
+    calibration_of,
     decide,
     read_cache,
     to_document,
 )
+from of3.runtime.types import Record
 
 AUS = (1, 2, 4)
 DECISIVE = np.array([[0.1, 0.9, 0.2], [0.8, 0.1, 0.3], [0.1, 0.2, 0.7]], np.float32)
@@ -180,7 +182,19 @@ def test_a_giant_is_not_read(tmp_path):
 
 def measured(root, guard=True):
     with Pipeline.open(root / "weights" / "of3_bundle") as pipeline:
-        return calibrate(pipeline.bundle, root / "images" / "au", None, guard, pipeline.au_scores)
+        return calibration_of(pipeline.bundle, root / "images" / "au", None, guard, pipeline.au_scores)
+
+
+def test_an_open_pipeline_gives_the_map_that_it_takes(permuted_root, caplog):
+    with Pipeline.open(permuted_root / "weights" / "of3_bundle") as pipeline:
+        found = calibrate(pipeline, str(permuted_root / "images" / "au"))
+        (result,) = pipeline.run(permuted_root / "images" / "au" / "au_12.png", found)
+        documented = calibrate(pipeline, permuted_root / "none")
+    assert found == PERMUTED
+    assert list(documented.values()) == list(range(8))
+    assert isinstance(result, Record)
+    assert max(result.aus, key=lambda au: result.aus[au]) == 12
+    assert "AU order: documented order: " in caplog.messages[-1]
 
 
 def test_permuted_prototypes_are_found_on_the_real_graph(permuted_root):
@@ -199,7 +213,7 @@ def test_a_picture_that_cannot_be_read_means_the_documented_order(standin_root, 
     path = tmp_path / "au" / "au_9.png"
     path.unlink() if damage == "missing" else path.write_text("no picture")
     bundle = read_bundle(standin_root / "weights" / "of3_bundle")
-    found = calibrate(bundle, tmp_path / "au", None, True, lambda images: pytest.fail("measured"))
+    found = calibration_of(bundle, tmp_path / "au", None, True, lambda images: pytest.fail("measured"))
     assert found.method == METHOD_DOCUMENTED
     assert found.made_from is None
     assert "au_9.png" in found.note
