@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from of3.engines.errors import Error
 from of3.export.published import PUBLISHED, REPOSITORY, TERMS, PublishedFile
+from of3.runtime.commands.arguments import url
 from of3.runtime.commands.parser import Parser
 from of3.runtime.runs.console import log_to_stderr
 
@@ -64,7 +65,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "--landmarks", choices=tuple(LANDMARKS), default="98", help="which landmark network (98 points)"
     )
     made.add_argument("--accept_license", action="store_true", help="accept the licence without being asked")
-    made.add_argument("--endpoint", metavar="URL", help="another server of the same layout, a mirror")
+    made.add_argument("--endpoint", type=url, metavar="URL", help="another server of the same layout, a mirror")
     return made.parse_args(argv)
 
 
@@ -109,15 +110,15 @@ def _reach(name: str, endpoint: str | None) -> None:
     """Raise FetchFailed where no server answers; the download itself would try for half a minute."""
     from huggingface_hub import errors, get_hf_file_metadata, hf_hub_url
 
-    url = hf_hub_url(REPOSITORY, name, endpoint=endpoint)
+    address = hf_hub_url(REPOSITORY, name, endpoint=endpoint)
     broken = errors.HTTPError  # type: ignore[attr-defined]  # of the HTTP library this version is built on
     try:
-        get_hf_file_metadata(url, timeout=ANSWERS_WITHIN_S)
+        get_hf_file_metadata(address, timeout=ANSWERS_WITHIN_S)
     except (errors.HfHubHTTPError, errors.FileMetadataError):
         return  # it has answered, and the download says what
     except (OSError, ValueError, broken) as error:
         raise FetchFailed(
-            f"{name}: no answer from {urlsplit(url).netloc} ({error}): look at the connection or the proxy "
+            f"{name}: no answer from {urlsplit(address).netloc} ({error}): look at the connection or the proxy "
             "(HTTPS_PROXY), or pass a mirror as --endpoint URL"
         ) from error
 

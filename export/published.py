@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 REPOSITORY = "nutPace/openface_weights"  # on the Hugging Face hub
 TERMS = """\
-The OpenFace 3.0 weights are published for academic, non-commercial use. ONNX graphs and engines made from them
-count as the software: they may not be passed on, nor used commercially, without the authors' licence. Read the
-licence that stands with them (repository nutPace/openface_weights, and CMU-MultiComp-Lab/OpenFace-3.0) before
-you accept it."""
+The OpenFace 3.0 weights are published for academic, non-commercial use. ONNX
+graphs and engines made from them count as the software: they may not be passed
+on, nor used commercially, without the authors' licence. Read the licence that
+stands with them (repository nutPace/openface_weights, and
+CMU-MultiComp-Lab/OpenFace-3.0) before you accept it."""
 
 
 @dataclass(frozen=True, slots=True)

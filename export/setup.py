@@ -18,7 +18,7 @@ from of3.export.environment import Environment, SetupFailed, own_package, packag
 from of3.export.fetch import LANDMARKS, is_accepted, names_of
 from of3.export.published import TERMS
 from of3.runtime.commands import doctor
-from of3.runtime.commands.arguments import add_places, add_precisions, completed
+from of3.runtime.commands.arguments import add_places, add_precisions, completed, url
 from of3.runtime.commands.parser import Parser
 from of3.runtime.runs.console import log_to_stderr
 from of3.runtime.runs.interruption import Unwinding
@@ -46,7 +46,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     add_precisions(made)
     made.add_argument("--accept_license", action="store_true", help="accept the licence without being asked")
-    made.add_argument("--endpoint", metavar="URL", help="another server of the weights, a mirror")
+    made.add_argument("--endpoint", type=url, metavar="URL", help="another server of the weights, a mirror")
     made.add_argument(
         "--environment",
         type=Path,

@@ -150,6 +150,12 @@ def size(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+def url(text: str) -> str:
+    if not re.match(r"https?://[^/]", text):
+        raise argparse.ArgumentTypeError(f"got {text!r}, want http://... or https://...")
+    return text
+
+
 def add_places(made: argparse.ArgumentParser, bundle: str) -> None:
     """Where weights and bundle are; `completed` fills in what is not said.  bundle: what it is for."""
     made.add_argument("--of3_root", required=True, type=Path, metavar="DIR", help="OpenFace-3.0 folder")

@@ -196,3 +196,10 @@ def test_offline_is_one_sentence_within_seconds(nowhere, tmp_path):
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"of3: Alignment_RetinaFace.pth: no answer from {nowhere}")
     assert "--endpoint" in line
+
+
+@pytest.mark.parametrize("endpoint", ["notaurl", "ftp://mirror", "https://"])
+def test_an_endpoint_that_is_no_address_is_refused(tmp_path, endpoint, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["--of3_root", str(tmp_path), "--endpoint", endpoint])
+    assert f"got {endpoint!r}, want http://... or https://..." in capsys.readouterr().err
