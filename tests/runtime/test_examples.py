@@ -31,6 +31,14 @@ def refused(name, *words, status=1):
     return run.stderr.splitlines()[-1]
 
 
+def needs(name):
+    """Libraries that are an extra of an example."""
+    for library in {"service.py": ["fastapi", "uvicorn"], "video.py": ["av"], "ray_actor.py": ["ray"]}.get(
+        name, ()
+    ):
+        pytest.importorskip(library, reason="an extra")
+
+
 def test_there_is_none_that_is_not_tried():
     text = Path(__file__).read_text("utf-8")
     assert all(f'"{path.name}"' in text for path in EXAMPLES.iterdir() if path.suffix == ".py")
@@ -56,14 +64,51 @@ def test_a_video(bundle_folder, write, tmp_path):
 
 @pytest.mark.long
 def test_actors_of_ray(bundle_folder, standin_root, ray_alone):
-    pytest.importorskip("ray", reason="an extra")
+    needs("ray_actor.py")
     lines = started("ray_actor.py", bundle_folder, standin_root / "images")
     assert len(lines) == 11 and all("\tAU12 0." in line for line in lines)
 
 
+@pytest.mark.parametrize("name", ["arrays.py", "folder.py", "service.py", "video.py", "ray_actor.py"])
+def test_without_words_each_says_which_it_wants(name):
+    needs(name)
+    said = refused(name, status=2)
+    assert said.startswith(f"{name}: error: the following arguments are required: bundle")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("arrays.py", ["face_1.png"]), ("folder.py", ["."]), ("service.py", []), ("video.py", ["a.mp4"])],
+)
+def test_a_bundle_that_is_none_is_named(name, words, standin_root, tmp_path):
+    needs(name)
+    said = refused(name, tmp_path, *(standin_root / "images" / word for word in words))
+    assert said == f"{tmp_path}/bundle.json: No such file or directory: run `of3 export`"
+
+
+def test_an_input_that_is_none_is_named(bundle_folder, tmp_path):
+    needs("video.py")
+    none = tmp_path / "none"
+    assert refused("arrays.py", bundle_folder, none) == f"{none}: no picture that OpenCV reads"
+    assert refused("video.py", bundle_folder, none) == f"{none}: unreadable: No such file or directory"
+    for folder in (none, tmp_path):
+        said = refused("folder.py", bundle_folder, folder)
+        assert said == f"{folder}: no picture in it, want any of .bmp .jpeg .jpg .png .webp"
+
+
+@pytest.mark.parametrize("name", ["folder.py", "video.py"])
+def test_who_reads_no_further_ends_it_in_silence(name, bundle_folder, standin_root, write, tmp_path):
+    words = [standin_root / "images"] if name == "folder.py" else [write(tmp_path / "a.mp4", frames=30)]
+    command = list(map(str, [sys.executable, EXAMPLES / name, bundle_folder, *words]))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize("word", ["0", "-1", "x"])
 def test_a_limit_that_would_be_none_is_refused(bundle_folder, word):
-    pytest.importorskip("fastapi", reason="an extra")
-    pytest.importorskip("uvicorn", reason="an extra")
+    needs("service.py")
     said = refused("service.py", bundle_folder, f"--waiting={word}", status=2)
     assert said == f"service.py: error: argument --waiting: got {word}, want a whole number from 1 on"
