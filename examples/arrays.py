@@ -3,6 +3,7 @@
 An array is BGR uint8 (H,W,3), as OpenCV reads it; of RGB pass `pixels[..., ::-1]`.
 """
 
+import argparse
 import sys
 
 import cv2
@@ -20,7 +21,17 @@ def faces(bundle: str, pixels: NDArray[np.uint8]) -> of3.Analysis | of3.Failure:
 
 
 if __name__ == "__main__":
-    found = faces(sys.argv[1], np.asarray(cv2.imread(sys.argv[2]), np.uint8))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundle")
+    parser.add_argument("picture")
+    given = parser.parse_args()
+    pixels = cv2.imread(given.picture)
+    if pixels is None:
+        sys.exit(f"{given.picture}: no picture that OpenCV reads")
+    try:
+        found = faces(given.bundle, np.asarray(pixels, np.uint8))
+    except (of3.Error, OSError) as error:
+        sys.exit(str(error))
     if isinstance(found, of3.Failure):
         sys.exit(f"{found.stage}: {found.reason}")
     print(f"{found.size_px[0]}x{found.size_px[1]} pixels, faces: {len(found.faces)}")

@@ -4,7 +4,9 @@ Without --detect each picture is taken for a face, as a crop is.
 """
 
 import argparse
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import of3
@@ -12,8 +14,7 @@ import of3
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 
-def lines(bundle: Path, folder: Path, settings: of3.Settings) -> Iterator[str]:
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+def lines(bundle: Path, paths: Sequence[Path], settings: of3.Settings) -> Iterator[str]:
     with of3.Pipeline.open(bundle, settings) as pipeline:
         for result in pipeline.run(paths):  # in order, several at work at once
             if isinstance(result, of3.Failure):
@@ -30,5 +31,13 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--detect", action="store_true")
     given = parser.parse_args()
-    for line in lines(given.bundle, given.folder, of3.Settings(detect=given.detect)):
-        print(line)
+    paths = sorted(path for path in given.folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        sys.exit(f"{given.folder}: no picture in it, want any of {' '.join(sorted(SUFFIXES))}")
+    try:
+        for line in lines(given.bundle, paths, of3.Settings(detect=given.detect)):
+            print(line, flush=True)
+    except BrokenPipeError:  # `| head`: who reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (of3.Error, OSError) as error:
+        sys.exit(str(error))

@@ -5,9 +5,10 @@ Each actor opens a pipeline once, where it lives: a pipeline is never sent.  For
 Needs `pip install 'of3[ray]'`.
 """
 
+import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,12 @@ class Analyser:
         }
 
 
-def main(bundle: str, folder: str, actors: int) -> None:
+def main(bundle: str, paths: Sequence[Path], actors: int) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # "local": a cluster of this program's own, and never one that somebody else left running here.
     ray.init(os.environ.get("RAY_ADDRESS", "local"), log_to_driver=False, include_dashboard=False)
     remote: Any = ray.remote(Analyser)
     pool = [remote.remote(bundle) for _ in range(actors)]
-    paths = sorted(path for path in Path(folder).rglob("*.png"))
     parts = [paths[first : first + BATCH] for first in range(0, len(paths), BATCH)]
     running = [
         pool[number % actors].__call__.remote({"bytes": [path.read_bytes() for path in part]})
@@ -53,4 +53,12 @@ def main(bundle: str, folder: str, actors: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 2)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("actors", type=int, nargs="?", default=2)
+    given = parser.parse_args()
+    paths = sorted(given.folder.rglob("*.png"))
+    if not paths:
+        sys.exit(f"{given.folder}: no .png in it")
+    main(given.bundle, paths, given.actors)

@@ -3,6 +3,8 @@
 Needs `pip install 'of3[video]'`.  `face_id` stays with a person; times are the file's own.
 """
 
+import argparse
+import os
 import sys
 from collections.abc import Iterator
 
@@ -20,5 +22,16 @@ def lines(bundle: str, video: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    for line in lines(sys.argv[1], sys.argv[2]):
-        print(line)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundle")
+    parser.add_argument("video")
+    given = parser.parse_args()
+    try:
+        for line in lines(given.bundle, given.video):
+            print(line, flush=True)
+    except BrokenPipeError:  # `| head`: who reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except of3.VideoError as error:
+        sys.exit(f"{given.video}: {error}")
+    except (of3.Error, OSError) as error:
+        sys.exit(str(error))

@@ -1,32 +1,42 @@
 """The programs in examples/ do what they say, each as a user starts it."""
 
-import json
-import runpy
 import shutil
 import subprocess
 import sys
-import threading
-import time
-import urllib.error
-import urllib.request
-from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-
-import of3
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PATIENCE_S = 60
 
 
-def started(name, *words, status=0):
-    """Lines of an example."""
+def done(name, *words):
     command = [sys.executable, EXAMPLES / name, *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-    assert done.returncode == status, done.stderr
-    return done.stdout.splitlines()
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+
+
+def started(name, *words):
+    """Lines of an example."""
+    run = done(name, *words)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.splitlines()
+
+
+def refused(name, *words, status=1):
+    """The last line of what an example says of words that it cannot do anything with."""
+    run = done(name, *words)
+    assert (run.returncode, run.stdout) == (status, "")
+    assert "Traceback" not in run.stderr
+    return run.stderr.splitlines()[-1]
+
+
+def needs(name):
+    """Libraries that are an extra of an example."""
+    for library in {"service.py": ["fastapi", "uvicorn"], "video.py": ["av"], "ray_actor.py": ["ray"]}.get(
+        name, ()
+    ):
+        pytest.importorskip(library, reason="an extra")
 
 
 def test_there_is_none_that_is_not_tried():
@@ -54,114 +64,51 @@ def test_a_video(bundle_folder, write, tmp_path):
 
 @pytest.mark.long
 def test_actors_of_ray(bundle_folder, standin_root, ray_alone):
-    pytest.importorskip("ray", reason="an extra")
+    needs("ray_actor.py")
     lines = started("ray_actor.py", bundle_folder, standin_root / "images")
     assert len(lines) == 11 and all("\tAU12 0." in line for line in lines)
 
 
-@pytest.fixture
-def serve(bundle_folder, tmp_path):
-    """Starts the service with flags; gives its port.  It ends as servers do, and well."""
-    pytest.importorskip("fastapi", reason="an extra")
-    pytest.importorskip("uvicorn", reason="an extra")
-    processes = []
-
-    def served(*flags):
-        port = free_port()
-        words = [sys.executable, EXAMPLES / "service.py", bundle_folder, "--port", port, *flags]
-        processes.append(subprocess.Popen(list(map(str, words)), stderr=subprocess.PIPE, text=True))
-        end_s = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end_s and processes[-1].poll() is None:
-            try:
-                assert asked(port, "/health")[0] == 200
-                return port
-            except OSError:
-                time.sleep(0.1)
-        raise AssertionError(processes[-1].communicate()[1])
-
-    yield served
-    for process in processes:
-        process.terminate()
-        said = process.communicate(timeout=PATIENCE_S)[1]
-        assert "Traceback" not in said, said
+@pytest.mark.parametrize("name", ["arrays.py", "folder.py", "service.py", "video.py", "ray_actor.py"])
+def test_without_words_each_says_which_it_wants(name):
+    needs(name)
+    said = refused(name, status=2)
+    assert said.startswith(f"{name}: error: the following arguments are required: bundle")
 
 
-def free_port():
-    import socket
-
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return server.getsockname()[1]
-
-
-def asked(port, path, body=None):
-    """Status, headers and body of an answer."""
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body)
-    try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-            return answer.status, answer.headers, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.headers, error.read()
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("arrays.py", ["face_1.png"]), ("folder.py", ["."]), ("service.py", []), ("video.py", ["a.mp4"])],
+)
+def test_a_bundle_that_is_none_is_named(name, words, standin_root, tmp_path):
+    needs(name)
+    said = refused(name, tmp_path, *(standin_root / "images" / word for word in words))
+    assert said == f"{tmp_path}/bundle.json: No such file or directory: run `of3 export`"
 
 
-def metrics(port):
-    lines = asked(port, "/metrics")[2].decode().splitlines()
-    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+def test_an_input_that_is_none_is_named(bundle_folder, tmp_path):
+    needs("video.py")
+    none = tmp_path / "none"
+    assert refused("arrays.py", bundle_folder, none) == f"{none}: no picture that OpenCV reads"
+    assert refused("video.py", bundle_folder, none) == f"{none}: unreadable: No such file or directory"
+    for folder in (none, tmp_path):
+        said = refused("folder.py", bundle_folder, folder)
+        assert said == f"{folder}: no picture in it, want any of .bmp .jpeg .jpg .png .webp"
 
 
-def test_the_service_analyses_refuses_and_counts(serve, standin_root):
-    port, picture = serve("--max_mb", "1"), (standin_root / "images" / "face_1.png").read_bytes()
-    status, _, body = asked(port, "/analyse", picture)
-    found = json.loads(body)
-    assert status == 200 and sum(found["probabilities"].values()) == pytest.approx(1, abs=1e-3)
-    assert set(found["aus"]) == {f"AU{unit}" for unit in (1, 2, 4, 6, 9, 12, 25, 26)}
-    status, _, body = asked(port, "/analyse", b"none")
-    assert (status, json.loads(body)["stage"]) == (422, "read")
-    assert asked(port, "/analyse", b"x" * 1_000_001)[0] == 413
-    counted = metrics(port)
-    assert counted['of3_requests_total{status="200"}'] == counted['of3_requests_total{status="422"}'] == 1
-    assert counted["of3_pictures_total"] == 2 and counted["of3_request_seconds_count"] == 3
+@pytest.mark.parametrize("name", ["folder.py", "video.py"])
+def test_who_reads_no_further_ends_it_in_silence(name, bundle_folder, standin_root, write, tmp_path):
+    words = [standin_root / "images"] if name == "folder.py" else [write(tmp_path / "a.mp4", frames=30)]
+    command = list(map(str, [sys.executable, EXAMPLES / name, bundle_folder, *words]))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
 
 
-def test_requests_at_once_go_through_together_and_too_many_are_told_to_come_again(serve, standin_root):
-    port, picture = serve("--waiting", "4"), (standin_root / "images" / "face_1.png").read_bytes()
-    with ThreadPoolExecutor(32) as clients:
-        answers = list(clients.map(lambda _: asked(port, "/analyse", picture), range(200)))
-    statuses = [status for status, _, _ in answers]
-    assert set(statuses) == {200, 429}
-    assert len({body for status, _, body in answers if status == 200}) == 1, "all are of the same picture"
-    assert all(headers["Retry-After"] == "1" for status, headers, _ in answers if status == 429)
-    counted = metrics(port)
-    assert counted["of3_pictures_total"] == statuses.count(200) > counted["of3_calls_total"]
-
-
-def test_who_goes_away_costs_nobody_else_an_answer(serve, standin_root):
-    port, picture = serve(), (standin_root / "images" / "face_1.png").read_bytes()
-
-    def gone():
-        connection = HTTPConnection("127.0.0.1", port)
-        connection.request("POST", "/analyse", picture)
-        connection.close()
-
-    threads = [threading.Thread(target=gone) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    assert [asked(port, "/analyse", picture)[0] for _ in range(8)] == [200] * 8
-    for thread in threads:
-        thread.join()
-    assert asked(port, "/health")[0] == 200
-
-
-def test_a_pipeline_that_no_longer_works_is_told_to_all_who_ask(bundle_folder):
-    pytest.importorskip("fastapi", reason="an extra")
-    pytest.importorskip("uvicorn", reason="an extra")
-    service = runpy.run_path(str(EXAMPLES / "service.py"))
-    with of3.Pipeline.open(bundle_folder) as pipeline:
-        batcher = service["Batcher"](pipeline, 4)
-        assert isinstance(batcher.put(b"none").result(PATIENCE_S), of3.Failure)
-        assert batcher.error is None
-    for _ in range(2):
-        with pytest.raises(of3.Closed):
-            batcher.put(b"none").result(PATIENCE_S)
-    assert isinstance(batcher.error, of3.Closed)
-    batcher.close()
+@pytest.mark.parametrize("word", ["0", "-1", "x"])
+def test_a_limit_that_would_be_none_is_refused(bundle_folder, word):
+    needs("service.py")
+    said = refused("service.py", bundle_folder, f"--waiting={word}", status=2)
+    assert said == f"service.py: error: argument --waiting: got {word}, want a whole number from 1 on"
