@@ -257,15 +257,16 @@ def write(av):
         keys=20,
         pixels=draw,
         pix_fmt="yuv420p",
+        rate=30,
         **options,
     ):
-        """times_ms: None for 30 frames/s.  between: frames that are decoded after one that is shown later."""
+        """times_ms: None for `rate` frames/s.  between: frames decoded after one that is shown later."""
         with av.open(str(path), "w", options=options) as container:
-            stream = container.add_stream(codec, rate=30, options={"g": str(keys)})
+            stream = container.add_stream(codec, rate=rate, options={"g": str(keys)})
             height, width = pixels(0).shape[:2]
             stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
             stream.codec_context.max_b_frames = between
-            tick = Fraction(1, 30 if times_ms is None else 1000)
+            tick = 1 / Fraction(rate if times_ms is None else 1000)
             stream.codec_context.time_base = tick
             container.start_encoding()
             for number in range(frames):

@@ -278,6 +278,23 @@ def test_a_long_stretch_without_frames_is_told(write, seen, tmp_path):
     assert [(note.start_s, note.end_s, note.reason) for note in notes] == [(0.08, 2.58, "no frames for 2.5 s")]
 
 
+@pytest.mark.parametrize("place", [31, 44, 58, 69])
+def test_clusters_of_matroska_that_are_passed_over_near_an_error_are_told(place, av, write, seen, tmp_path):
+    whole = write(tmp_path / "a.mkv", frames=120, pixels=noisy, keys=10)
+    with av.open(whole) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    content, (start, size) = bytearray(Path(whole).read_bytes()), packets[place]
+    end, _ = packets[place + 11]
+    content[start + size // 2 : end] = random.Random(place).randbytes(end - start - size // 2)
+    (tmp_path / "b.mkv").write_bytes(content)
+    drawn, _, _, notes = seen(str(tmp_path / "b.mkv"))
+    missing = sorted(set(range(120)) - set(drawn))
+    assert len(missing) >= 12
+    assert sum(note.lost for note in notes) == pytest.approx(len(missing), abs=2)
+    assert notes[0].start_s == pytest.approx(missing[0] / 30, abs=0.07)
+    assert notes[-1].end_s == pytest.approx(missing[-1] / 30, abs=0.07)
+
+
 @pytest.mark.parametrize("reads", [0, 1, 2, 4, 8])
 def test_a_disk_that_fails_ends_the_run_and_not_the_video(reads, write, seen, tmp_path, monkeypatch):
     path = write(tmp_path / "a.mp4", frames=120, pixels=noisy, movflags="faststart")
