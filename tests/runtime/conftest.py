@@ -284,11 +284,15 @@ def turn_in_header():
     return write_display_matrix
 
 
-def write_display_matrix(path, clockwise_deg):
-    """Write the display matrix of a track into an MP4, as telephones do."""
+def write_display_matrix(path, clockwise_deg, is_mirrored=False):
+    """Write the display matrix of a track into an MP4, as telephones do.
+
+    is_mirrored: left and right change places before it is turned.
+    """
     cosine, sine = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[clockwise_deg]
     one = 1 << 16
-    matrix = [cosine * one, sine * one, 0, -sine * one, cosine * one, 0, 0, 0, 1 << 30]
+    left = -one if is_mirrored else one
+    matrix = [cosine * left, sine * left, 0, -sine * one, cosine * one, 0, 0, 0, 1 << 30]
     with Path(path).open("r+b") as file:
         file.seek(file.read().index(b"tkhd") + 4 + 40)
         file.write(struct.pack(">9i", *matrix))

@@ -117,13 +117,19 @@ def test_a_stream_without_stamps_goes_by_the_rate(av, write, seen, tmp_path):
     np.testing.assert_allclose(times_s, np.arange(60) / 25)
 
 
+@pytest.mark.parametrize("is_mirrored", [False, True])
 @pytest.mark.parametrize("clockwise_deg", [0, 90, 180, 270])
-def test_a_turned_video_is_upright(clockwise_deg, write, drawn, turn_in_header, tmp_path):
-    turns = clockwise_deg // 90
-    path = write(tmp_path / "a.mp4", frames=3, pixels=lambda number: np.rot90(drawn(number), turns))
-    turn_in_header(path, clockwise_deg)
+def test_a_turned_or_mirrored_video_is_upright(
+    clockwise_deg, is_mirrored, write, drawn, turn_in_header, tmp_path
+):
+    def lying(number):
+        return np.rot90(drawn(number), clockwise_deg // 90)[:, :: -1 if is_mirrored else 1]
+
+    path = write(tmp_path / "a.mp4", frames=3, pixels=lambda number: np.ascontiguousarray(lying(number)))
+    turn_in_header(path, clockwise_deg, is_mirrored)
     with Video(path) as video:
-        assert (video.info.width, video.info.height, video.info.rotation_deg) == (160, 96, clockwise_deg)
+        assert (video.info.width, video.info.height) == (160, 96)
+        assert (video.info.rotation_deg, video.info.is_mirrored) == (clockwise_deg, is_mirrored)
         frames = [frame.pixels() for frame in video.frames()]
     for number, pixels in enumerate(frames):
         assert pixels.flags.c_contiguous
