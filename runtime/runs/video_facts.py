@@ -99,6 +99,7 @@ class Facts:
             "width_px": info.width,
             "height_px": info.height,
             "rotation_deg": info.rotation_deg,
+            "mirrored": info.is_mirrored,
             "frames_per_s": round(info.rate, 6),
             "claimed": {"frames": info.claimed_frames, "duration_s": info.claimed_s},
             "frames_decoded": decoded.frames,

@@ -112,7 +112,16 @@ def is_address(text: str) -> bool:
 
 
 def shown(url: str) -> str:
-    """Without what may be secret: user, password and what comes behind a question mark."""
-    parts = urlsplit(url)
+    """Without what may be secret: user, password and what comes behind a question mark.
+
+    Raises RunError, without the address: it is none.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # whose words repeat the password
+        raise RunError(
+            "got an address whose host cannot be read, want scheme://host:port/path: close its brackets, "
+            "and write @, : and / of a password as %40, %3A and %2F"
+        ) from None
     place = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{place}{parts.path}"

@@ -257,15 +257,16 @@ def write(av):
         keys=20,
         pixels=draw,
         pix_fmt="yuv420p",
+        rate=30,
         **options,
     ):
-        """times_ms: None for 30 frames/s.  between: frames that are decoded after one that is shown later."""
+        """times_ms: None for `rate` frames/s.  between: frames decoded after one that is shown later."""
         with av.open(str(path), "w", options=options) as container:
-            stream = container.add_stream(codec, rate=30, options={"g": str(keys)})
+            stream = container.add_stream(codec, rate=rate, options={"g": str(keys)})
             height, width = pixels(0).shape[:2]
             stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
             stream.codec_context.max_b_frames = between
-            tick = Fraction(1, 30 if times_ms is None else 1000)
+            tick = 1 / Fraction(rate if times_ms is None else 1000)
             stream.codec_context.time_base = tick
             container.start_encoding()
             for number in range(frames):
@@ -283,11 +284,15 @@ def turn_in_header():
     return write_display_matrix
 
 
-def write_display_matrix(path, clockwise_deg):
-    """Write the display matrix of a track into an MP4, as telephones do."""
+def write_display_matrix(path, clockwise_deg, is_mirrored=False):
+    """Write the display matrix of a track into an MP4, as telephones do.
+
+    is_mirrored: left and right change places before it is turned.
+    """
     cosine, sine = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[clockwise_deg]
     one = 1 << 16
-    matrix = [cosine * one, sine * one, 0, -sine * one, cosine * one, 0, 0, 0, 1 << 30]
+    left = -one if is_mirrored else one
+    matrix = [cosine * left, sine * left, 0, -sine * one, cosine * one, 0, 0, 0, 1 << 30]
     with Path(path).open("r+b") as file:
         file.seek(file.read().index(b"tkhd") + 4 + 40)
         file.write(struct.pack(">9i", *matrix))

@@ -324,10 +324,11 @@ def test_videos_of_one_stem_are_told_apart(write, tmp_path, video, logs):
 
 def test_a_turned_video_is_analysed_upright(write, tmp_path, turn_in_header, video, logs):
     path = write(tmp_path / "turned.mp4", 2, pixels=lambda number: np.rot90(wandering(number), 1))
-    turn_in_header(path, 90)
+    turn_in_header(path, 90, is_mirrored=True)
     assert video(path, "--faces", "2") == 0
     told = facts(logs, "turned")
-    assert (told["width_px"], told["height_px"], told["rotation_deg"]) == (192, 144, 90)
+    assert (told["width_px"], told["height_px"]) == (192, 144)
+    assert (told["rotation_deg"], told["mirrored"]) == (90, True)
 
 
 def test_no_video_is_exit_2(tmp_path, video, caplog):

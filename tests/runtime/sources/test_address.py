@@ -94,5 +94,16 @@ def test_an_address_of_another_kind_says_which_are_read():
         is_address("file:///etc/passwd")
 
 
+@pytest.mark.parametrize(
+    "url", ["http://[::1/x?token=hidden", "rtsp://me:secret@[camera/1", "rtsp://me:secret@camera\u2100/1"]
+)
+def test_an_address_that_is_none_is_told_without_it(url):
+    for taken in (shown, lambda text: Address(text, patience_s=0.0)):
+        with pytest.raises(RunError, match=r"^got an address whose host cannot be read, want ") as raised:
+            taken(url)
+        assert raised.value.__suppress_context__
+        assert not any(word in str(raised.value) for word in ("hidden", "secret", "camera"))
+
+
 def test_what_is_shown_of_an_address_holds_no_secret():
     assert shown("rtsp://me:secret@10.0.0.5:554/stream1?token=x") == "rtsp://10.0.0.5:554/stream1"

@@ -125,15 +125,17 @@ def test_an_odd_side_is_one_pixel_longer(refilm, write, tmp_path, av):
     assert (frame.width, frame.height) == (162, 98)
 
 
-@pytest.mark.parametrize("clockwise_deg", [90, 180, 270])
+@pytest.mark.parametrize(
+    ("clockwise_deg", "is_mirrored"), [(90, False), (180, False), (270, False), (0, True), (90, True)]
+)
 def test_a_turned_video_is_upright_without_being_turned_again(
-    refilm, write, tmp_path, turn_in_header, clockwise_deg, av
+    refilm, write, tmp_path, turn_in_header, clockwise_deg, is_mirrored, av
 ):
     path = write(tmp_path / "a.mp4", 2, pixels=halves)
-    turn_in_header(path, clockwise_deg)
+    turn_in_header(path, clockwise_deg, is_mirrored)
     film, _ = refilm(path)
     with Video(path) as there, Video(str(film)) as made:
-        assert made.info.rotation_deg == 0
+        assert (made.info.rotation_deg, made.info.is_mirrored) == (0, False)
         assert (made.info.width, made.info.height) == (there.info.width, there.info.height)
         first, second = (next(video.frames()).pixels().astype(int) for video in (there, made))
     assert np.abs(first - second).mean() < 6

@@ -117,13 +117,19 @@ def test_a_stream_without_stamps_goes_by_the_rate(av, write, seen, tmp_path):
     np.testing.assert_allclose(times_s, np.arange(60) / 25)
 
 
+@pytest.mark.parametrize("is_mirrored", [False, True])
 @pytest.mark.parametrize("clockwise_deg", [0, 90, 180, 270])
-def test_a_turned_video_is_upright(clockwise_deg, write, drawn, turn_in_header, tmp_path):
-    turns = clockwise_deg // 90
-    path = write(tmp_path / "a.mp4", frames=3, pixels=lambda number: np.rot90(drawn(number), turns))
-    turn_in_header(path, clockwise_deg)
+def test_a_turned_or_mirrored_video_is_upright(
+    clockwise_deg, is_mirrored, write, drawn, turn_in_header, tmp_path
+):
+    def lying(number):
+        return np.rot90(drawn(number), clockwise_deg // 90)[:, :: -1 if is_mirrored else 1]
+
+    path = write(tmp_path / "a.mp4", frames=3, pixels=lambda number: np.ascontiguousarray(lying(number)))
+    turn_in_header(path, clockwise_deg, is_mirrored)
     with Video(path) as video:
-        assert (video.info.width, video.info.height, video.info.rotation_deg) == (160, 96, clockwise_deg)
+        assert (video.info.width, video.info.height) == (160, 96)
+        assert (video.info.rotation_deg, video.info.is_mirrored) == (clockwise_deg, is_mirrored)
         frames = [frame.pixels() for frame in video.frames()]
     for number, pixels in enumerate(frames):
         assert pixels.flags.c_contiguous
@@ -276,6 +282,23 @@ def draw_below(number):
 def test_a_long_stretch_without_frames_is_told(write, seen, tmp_path):
     _, _, _, notes = seen(write(tmp_path / "a.mkv", frames=5, times_ms=[0, 40, 80, 2580, 2620], between=0))
     assert [(note.start_s, note.end_s, note.reason) for note in notes] == [(0.08, 2.58, "no frames for 2.5 s")]
+
+
+@pytest.mark.parametrize("place", [31, 44, 58, 69])
+def test_clusters_of_matroska_that_are_passed_over_near_an_error_are_told(place, av, write, seen, tmp_path):
+    whole = write(tmp_path / "a.mkv", frames=120, pixels=noisy, keys=10)
+    with av.open(whole) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    content, (start, size) = bytearray(Path(whole).read_bytes()), packets[place]
+    end, _ = packets[place + 11]
+    content[start + size // 2 : end] = random.Random(place).randbytes(end - start - size // 2)
+    (tmp_path / "b.mkv").write_bytes(content)
+    drawn, _, _, notes = seen(str(tmp_path / "b.mkv"))
+    missing = sorted(set(range(120)) - set(drawn))
+    assert len(missing) >= 12
+    assert sum(note.lost for note in notes) == pytest.approx(len(missing), abs=2)
+    assert notes[0].start_s == pytest.approx(missing[0] / 30, abs=0.07)
+    assert notes[-1].end_s == pytest.approx(missing[-1] / 30, abs=0.07)
 
 
 @pytest.mark.parametrize("reads", [0, 1, 2, 4, 8])
