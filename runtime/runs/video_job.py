@@ -135,7 +135,7 @@ class Job:
                 said = self._analyse(file, video)
         except VideoError as error:
             self.session.check_input()
-            self.errors.tell([Failure(file.path, "read", str(error))])
+            self.errors.tell(file.path, [Failure(file.path, "read", str(error))])
             return logging.WARNING, f"{file.path}: {error}"
         if self.options.run.overlay and not self.interruption.came:
             self._draw_unless_drawn(file)
@@ -186,6 +186,7 @@ class Job:
         made = partial(made_with, pipeline, pipeline.batches())
         facts = Facts(path, gone_through.video, self.flags, made(), gone_through.tally, gone_through.decoded)
         facts.write(named(place, FACTS))  # first: it says whose the other files are
+        self.errors.tell(path)  # what is behind where the logs end is told once more
         self._go_over(place, gone_through, logs)
         logs.note_session(Made(made(), start_s, time.time()))
         with or_run_broken(), self._overlay(file, gone_through) as overlay:
@@ -199,7 +200,7 @@ class Job:
         else:
             if self._wants(PARQUET):
                 self._write_parquet(place, logs)
-            self.errors.tell(list(facts.errors()))  # before it is finished: nobody looks at it again then
+            self.errors.tell(path, facts.errors())  # before it is finished: nobody looks at it again then
             facts.write(named(place, FACTS), elapsed_s, watched_s)
         logs.note_session(Made({**facts.made, FINISHED: not self.interruption.came}, start_s, time.time()))
         return facts.summary(elapsed_s, watched_s)

@@ -38,7 +38,7 @@ class VideoSession:
         with ExitStack() as opened:
             run = replace(options.run, aligned=top_of(options.inputs))
             self._session = opened.enter_context(Session(run, cores))
-            errors = opened.enter_context(Errors(folder))
+            errors = Errors(folder)
             self._job = job_of(told or options, folder, self._session, errors, interruption, lock, cores)
             self._opened = opened.pop_all()
 

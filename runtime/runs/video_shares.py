@@ -44,13 +44,15 @@ def in_this_process(options: VideoOptions) -> None:
 def on_workers(options: VideoOptions) -> None:
     """The same by a pool of workers.  Raises RunBroken too where workers are lost whatever they do."""
     folder, files = asked_for(options)
-    with locked(folder), Interruption() as interruption, Errors(folder) as errors:
+    with locked(folder), Interruption() as interruption:
+        errors = Errors(folder)
         check_no_share(folder)
         check_not_begun(options, folder, files)
         with open_pool(options.run, interruption) as pool, counting_bar(len(files), "videos") as shown:
             pool.cap(len(files))
-            for failure in VideoDispatch(options, pool, files, interruption).run():
-                errors.tell(failure)
+            for failures in VideoDispatch(options, pool, files, interruption).run():
+                for failure in failures:
+                    errors.tell(failure.source, [failure])
                 shown()
         interruption.check(GOES_ON)
 
@@ -71,7 +73,7 @@ def a_share(options: VideoOptions) -> None:
 def _share_locked(folder: Path, part: int, of: int) -> Iterator[Known | None]:
     """Hold a share; the whole folder only for a moment, which who does all of it holds as long as it takes."""
     with ExitStack() as held:
-        with _patiently_locked(folder), Errors(folder):  # which is there before two of them want it
+        with _patiently_locked(folder):
             lock = held.enter_context(locked(share_of(folder / VIDEOS, part, of)))
         yield lock
 

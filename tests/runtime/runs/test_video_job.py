@@ -302,6 +302,18 @@ def test_a_video_that_cannot_be_read_costs_itself(clip, tmp_path, video, logs):
     assert errors(logs) == [line]
 
 
+@pytest.mark.parametrize("flags", [["--override"], ["--resume", "on"]])
+def test_what_was_told_of_a_video_that_is_repaired_goes(write, tmp_path, video, logs, flags):
+    (tmp_path / "a.mp4").write_text("no video")
+    (tmp_path / "clip.mp4").write_text("no video either")
+    assert video(tmp_path) == 0
+    assert len(errors(logs)) == 2
+    write(tmp_path / "clip.mp4", 2, pixels=lambda number: GREY_PX)
+    assert video(tmp_path, *flags) == 0
+    (line,) = errors(logs)
+    assert line.startswith(f"{tmp_path / 'a.mp4'}\tread\t")
+
+
 def test_a_damaged_middle_is_told_by_its_time(write, tmp_path, video, logs):
     path = write(tmp_path / "clip.mkv", 60, keys=10, between=0, pixels=grainy)
     content = bytearray(Path(path).read_bytes())
