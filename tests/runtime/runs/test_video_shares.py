@@ -122,6 +122,7 @@ def test_workers_write_what_one_process_does(three, video, command, tmp_path, ex
     assert shared.stderr.count("STAND-IN WEIGHTS") == 1
     assert shared.stderr.count("3 frames, ") == 2
     assert "Traceback" not in shared.stderr
+    assert "leaked" not in shared.stderr
 
 
 @pytest.mark.long
