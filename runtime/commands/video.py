@@ -57,7 +57,10 @@ def parse(argv: Sequence[str]) -> VideoOptions:
     given = vars(made.parse_args(argv))
     if missing := [f"--{name}" for name in REQUIRED if given[name] is None]:
         made.error(f"missing {', '.join(missing)}")
-    return video_options(given, given["inputs"])
+    options = video_options(given, given["inputs"])
+    if options.end <= options.start:
+        made.error(f"got --start {options.start:g} and --end {options.end:g}: want an end after the start")
+    return options
 
 
 def video_options(given: Mapping[str, Any], inputs: Sequence[str]) -> VideoOptions:

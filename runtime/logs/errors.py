@@ -1,15 +1,21 @@
 """errors.tsv, for who tells of something that is no picture."""
 
 import csv
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+import os
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing
 from io import TextIOWrapper
 from pathlib import Path
 
+from of3.runtime.logs.files import replacing
+from of3.runtime.logs.holding import holding
 from of3.runtime.logs.opening import reading
 from of3.runtime.logs.rows import ERRORS
 from of3.runtime.logs.tables import Table, check_header
 from of3.runtime.types import Failure
+
+LOCK = "errors.lock"
+LOCKED_WITHIN_S = 30.0  # others have it for as long as they write some lines
 
 
 def told(folder: Path) -> Iterator[Failure]:
@@ -17,43 +23,98 @@ def told(folder: Path) -> Iterator[Failure]:
 
     Raises RunError: no regular file; OSError: not there, or not to be read.
     """
-    for row in _rows(folder / ERRORS.file):
+    for row, _ in _records(folder / ERRORS.file):
         if len(row) == len(ERRORS.columns) and row != list(ERRORS.columns):
             yield Failure(*row)
 
 
-def _rows(path: Path) -> Iterator[list[str]]:
-    with (
-        suppress(csv.Error),
-        TextIOWrapper(reading(path), "utf-8", "surrogateescape", newline="") as file,
-    ):
-        yield from csv.reader(file, delimiter=ERRORS.delimiter)
+def _records(path: Path) -> Iterator[tuple[list[str], bytes]]:
+    """The cells of each line, and its bytes; what cannot be read comes last, without cells."""
+    taken: list[str] = []
+
+    def lines(file: TextIOWrapper) -> Iterator[str]:
+        for line in file:
+            taken.append(line)
+            yield line
+
+    with TextIOWrapper(reading(path), "utf-8", "surrogateescape", newline="") as file:
+        try:
+            for row in csv.reader(lines(file), delimiter=ERRORS.delimiter):
+                yield row, _bytes_of(taken)
+                taken.clear()
+        except csv.Error:
+            yield [], _bytes_of([*taken, file.read()])
+
+
+def _bytes_of(lines: Iterable[str]) -> bytes:
+    return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 class Errors:
-    """Use as a context manager."""
+    """For several processes at a time."""
 
     def __init__(self, folder: Path):
         """folder: `<logs>/openface3`, which is there.  Raises RunError: it has other columns; OSError."""
-        self._path = folder / ERRORS.file
+        self._folder, self._path = folder, folder / ERRORS.file
         check_header(self._path, ERRORS)
-        self._table = Table(folder, ERRORS)
+        with self._held():
+            self._append([])  # which writes the first line of a new one
+        self._told = {_key(failure.source) for failure in told(folder)}
 
-    def tell(self, failures: Iterable[Failure]) -> None:
-        """Add a line for each that has none.  Raises OSError."""
-        rows = [[failure.source, failure.stage, failure.reason] for failure in failures]
+    def add(self, failures: Iterable[Failure]) -> None:
+        """A line for each that has none.  Raises as `tell` does."""
+        rows = [_row(failure) for failure in failures]
         if rows:
-            there = self._there([row[0] for row in rows])
-            self._table.append(ERRORS.text([row for row in rows if row not in there]))
+            with self._held():
+                there = self._there({_key(row[0]) for row in rows})
+                self._append([row for row in rows if row not in there])
 
-    def _there(self, sources: Iterable[str]) -> list[list[str]]:
+    def tell(self, source: str, failures: Iterable[Failure] = ()) -> None:
+        """Let a source have these lines, and none from before.  Raises RunError, OSError.
+
+        Of another process's lines only those are known that were there at the beginning: they are looked for
+        where there were some, and not in the whole file for every source.
+        """
+        key, rows = _key(source), [_row(failure) for failure in failures]
+        if not rows and key not in self._told:
+            return
+        with self._held():
+            there = self._there({key}) if key in self._told else []
+            if there != rows:
+                if there:
+                    self._drop(key)
+                self._append(rows)
+        self._told = self._told | {key} if rows else self._told - {key}
+
+    def _held(self) -> AbstractContextManager[bool]:
+        """No line comes while others are taken out."""
+        return holding(self._folder / LOCK, LOCKED_WITHIN_S)
+
+    def _append(self, rows: Sequence[Sequence[str]]) -> None:
+        with closing(Table(self._folder, ERRORS)) as table:
+            table.append(ERRORS.text(rows))
+
+    def _there(self, keys: Container[str]) -> list[list[str]]:
         """What is told of them."""
-        wanted = set(sources)
-        with TextIOWrapper(reading(self._path), "utf-8", "surrogateescape", newline="") as file:
-            return [row for row in csv.reader(file, delimiter=ERRORS.delimiter) if row and row[0] in wanted]
+        return [row for row, _ in _records(self._path) if _is_of(row, keys)]
 
-    def __enter__(self) -> "Errors":
-        return self
+    def _drop(self, key: str) -> None:
+        """All lines of a source; the others stay byte for byte."""
+        with replacing(self._path) as file:
+            for row, text in _records(self._path):
+                if not _is_of(row, {key}):
+                    file.write(text)
 
-    def __exit__(self, *_: object) -> None:
-        self._table.close()
+
+def _row(failure: Failure) -> list[str]:
+    return [failure.source, failure.stage, failure.reason]
+
+
+def _is_of(row: Sequence[str], keys: Container[str]) -> bool:
+    """Whether a line is told of one of the sources."""
+    return bool(row) and row != list(ERRORS.columns) and _key(row[0]) in keys
+
+
+def _key(source: str) -> str:
+    """The same of a file whichever way it is named."""
+    return os.path.abspath(source)

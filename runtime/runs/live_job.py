@@ -56,9 +56,9 @@ def in_this_process(options: LiveOptions) -> None:
     folder = options.video.run.logs / FOLDER
     with locked(folder) as lock, Interruption() as interruption:
         run = replace(options.video.run, aligned=str(folder))  # nothing is read from it
-        with Session(run, at_once=1) as session, Errors(folder) as errors:
+        with Session(run, at_once=1) as session:
             tell(session.messages())
-            _analyse(options, folder, session, errors, interruption, lock)
+            _analyse(options, folder, session, Errors(folder), interruption, lock)
 
 
 def _analyse(
@@ -90,7 +90,7 @@ def _analyse(
         try:
             gone_through.go_on(Ending(interruption, options.seconds), points)
         finally:
-            errors.tell(list(facts.errors()))
+            errors.add(facts.errors())
 
 
 def feed_of(options: LiveOptions) -> Feed:

@@ -1,24 +1,20 @@
 """One run at a time on a log folder."""
 
-import errno
 import logging
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from of3.runtime.logs.files import replace_text
+from of3.runtime.logs.holding import holding
 from of3.runtime.logs.known import Known, known
-from of3.runtime.logs.opening import make_folder, read_text, refuse_shared, remove
+from of3.runtime.logs.opening import make_folder, read_text, remove
 from of3.runtime.types import RunError
 
 FILE, OWNER = "run.lock", "run.owner"
-# What a file system without locks answers: NFS without its lock service, some that users mount themselves.
-WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS)
 
 log = logging.getLogger(__name__)
 
@@ -47,27 +43,26 @@ def locked(folder: Path) -> Iterator[Known | None]:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     make_folder(folder)
-    refuse_shared(folder / FILE)  # before what opens it by its path, and empties it
-    lock, held = FileLock(folder / FILE), None
-    try:
-        lock.acquire(timeout=0)
-        held = known(folder / FILE)
-    except Timeout as error:
-        raise Held(
-            f"{folder}: another run writes here, {_owner(folder)}: wait for it, or pass another --logs"
-        ) from error
-    except (OSError, NotImplementedError) as error:
-        if isinstance(error, OSError) and error.errno not in WITHOUT_LOCKS:
-            raise
-        log.warning("%s: its file system has no locks: see to it that one run at a time writes here", folder)
-    try:
+    with ExitStack() as stack:
+        try:
+            is_held = stack.enter_context(holding(folder / FILE))
+        except TimeoutError as error:
+            raise Held(
+                f"{folder}: another run writes here, {_owner(folder)}: wait for it, or pass another --logs"
+            ) from error
+        if not is_held:
+            log.warning(
+                "%s: its file system has no locks: see to it that one run at a time writes here", folder
+            )
+        stack.callback(_disown, folder)
         started = datetime.now().astimezone().isoformat(timespec="seconds")
         replace_text(folder / OWNER, f"process {os.getpid()} on {platform.node()} since {started}")
-        yield held
-    finally:
-        with suppress(RunError):  # what ended the run is told, not what stands there since
-            remove(folder / OWNER)
-        lock.release()
+        yield known(folder / FILE) if is_held else None
+
+
+def _disown(folder: Path) -> None:
+    with suppress(RunError):  # what ended the run is told, not what stands there since
+        remove(folder / OWNER)
 
 
 def _owner(folder: Path) -> str:

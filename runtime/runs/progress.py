@@ -4,13 +4,15 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from tqdm import tqdm
 
 from of3.runtime.logs.counts import Counts
 
 LINE_EVERY_S = 30.0  # where stderr is no terminal
+
+Progress = Callable[[int | None, str], AbstractContextManager[Callable[..., None]]]  # as `progress_bar`
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,12 @@ def progress_bar(total: int | None, unit: str = "img") -> Iterator[Callable[...,
                 log.info("%s, %d failed", meter, failed)
 
         yield tell
+
+
+@contextmanager
+def unseen(total: int | None, unit: str = "img") -> Iterator[Callable[..., None]]:
+    """In a worker nothing is shown: the run has its bar, and tqdm's locks outlive a process that is killed."""
+    yield lambda counts, before=0: None
 
 
 @contextmanager

@@ -103,7 +103,7 @@ class Facts:
             "frames_per_s": round(info.rate, 6),
             "claimed": {"frames": info.claimed_frames, "duration_s": info.claimed_s},
             "frames_decoded": decoded.frames,
-            "duration_s": round(decoded.end_s + 1 / info.rate, 6) if decoded.frames else 0.0,
+            "duration_s": self._duration_s,
             **tally.to_document(),
             "notes": [asdict(note) for note in notes],
             "elapsed_s": None if elapsed_s is None else round(elapsed_s, 3),
@@ -115,17 +115,32 @@ class Facts:
             "flags": self.flags,
         }
 
+    @property
+    def _duration_s(self) -> float:
+        """Of what has been decoded."""
+        return round(self.decoded.end_s + 1 / self.video.info.rate, 6) if self.decoded.frames else 0.0
+
     def errors(self) -> Iterator[Failure]:
-        """What errors.tsv tells of it."""
+        """What errors.tsv tells of it, once it has come to its end."""
+        if not self.tally.frames:
+            yield Failure(self.path, "read", self._none())
         for note in self.video.notes:
             yield Failure(self.path, "read", f"{note.start_s:.3f} s to {note.end_s:.3f} s: {note.reason}")
         yield from self.tally.errors(self.path)
+
+    def _none(self) -> str:
+        """Why none of its frames was wanted."""
+        start_s, end_s = self.flags["start"], self.flags["end"]
+        if self.decoded.end_s < start_s:
+            return f"ends at {self._duration_s:.3f} s, got --start {start_s:g}: pass an earlier one"
+        return f"no frame from --start {start_s:g} on" + ("" if end_s is None else f", before --end {end_s:g}")
 
     def summary(self, elapsed_s: float, watched_s: float) -> str:
         """A video in one line of a terminal."""
         tally = self.tally
         people = f"{tally.tracked} face{'s' * (tally.tracked != 1)}"
         without = f", {tally.without_face} frames without one" if tally.without_face else ""
+        missed = "" if tally.frames else f", {self._none()}"
         damaged = ", damaged (errors.tsv)" if self.video.notes else ""
         speed = f"{watched_s / max(elapsed_s, 1e-9):.1f} x real time"
-        return f"{Path(self.path).name}: {tally.frames} frames, {people}{without}{damaged}, {speed}"
+        return f"{Path(self.path).name}: {tally.frames} frames, {people}{without}{missed}{damaged}, {speed}"

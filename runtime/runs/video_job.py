@@ -44,6 +44,7 @@ from of3.runtime.runs.draw_video import draw_video, place_below
 from of3.runtime.runs.flags import identity_of, to_json
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.picture_overlay import FOLDER as OVERLAY
+from of3.runtime.runs.progress import Progress, progress_bar
 from of3.runtime.runs.runinfo import made_with
 from of3.runtime.runs.session import Session, or_run_broken
 from of3.runtime.runs.video_facts import Facts
@@ -93,8 +94,9 @@ def job_of(
     interruption: Interruption,
     lock: Known | None,
     cores: int = 0,
+    progress: Progress = progress_bar,
 ) -> "Job":
-    """folder: `<logs>/openface3`, there.  lock: by which it is held.  cores: as of a Job."""
+    """folder: `<logs>/openface3`, there.  lock: by which it is held.  cores, progress: as of a Job."""
     run = session.run_of(session.calibration(folder / "au_info.json"))
     flags = {name: to_json(options.run)[name] for name in SHARED}
     given = {name: getattr(options, name) for name in OWN}
@@ -108,7 +110,7 @@ def job_of(
     of_share = options.run.shard and folder / f".au_info.{options.run.shard[0]}.tmp"
     write_au_info(folder, run.au_info, of_share)
     run = replace(run, identity=identity, root="")
-    return Job(options, folder, session, errors, interruption, lock, run, {**flags, **own}, cores)
+    return Job(options, folder, session, errors, interruption, lock, run, {**flags, **own}, cores, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class Job:
     run: Run
     flags: Mapping[str, Any]
     cores: int  # that may be kept busy, 0 for all
+    progress: Progress  # how far a video is
 
     def analyse(self, file: VideoFile) -> Message:
         """Write a video's rows, or why there are none; what is to be said of it.
@@ -135,7 +138,7 @@ class Job:
                 said = self._analyse(file, video)
         except VideoError as error:
             self.session.check_input()
-            self.errors.tell([Failure(file.path, "read", str(error))])
+            self.errors.tell(file.path, [Failure(file.path, "read", str(error))])
             return logging.WARNING, f"{file.path}: {error}"
         if self.options.run.overlay and not self.interruption.came:
             self._draw_unless_drawn(file)
@@ -186,10 +189,11 @@ class Job:
         made = partial(made_with, pipeline, pipeline.batches())
         facts = Facts(path, gone_through.video, self.flags, made(), gone_through.tally, gone_through.decoded)
         facts.write(named(place, FACTS))  # first: it says whose the other files are
+        self.errors.tell(path)  # what is behind where the logs end is told once more
         self._go_over(place, gone_through, logs)
         logs.note_session(Made(made(), start_s, time.time()))
         with or_run_broken(), self._overlay(file, gone_through) as overlay:
-            watched_s = gone_through.go_on(logs, pipeline, self.interruption, overlay)
+            watched_s = gone_through.go_on(logs, pipeline, self.interruption, self.progress, overlay)
             logs.finish()
             if overlay is not None and not self.interruption.came:
                 overlay.finish()
@@ -199,7 +203,7 @@ class Job:
         else:
             if self._wants(PARQUET):
                 self._write_parquet(place, logs)
-            self.errors.tell(list(facts.errors()))  # before it is finished: nobody looks at it again then
+            self.errors.tell(path, facts.errors())  # before it is finished: nobody looks at it again then
             facts.write(named(place, FACTS), elapsed_s, watched_s)
         logs.note_session(Made({**facts.made, FINISHED: not self.interruption.came}, start_s, time.time()))
         return facts.summary(elapsed_s, watched_s)

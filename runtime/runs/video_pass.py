@@ -11,7 +11,7 @@ from of3.runtime.logs.video import VideoLogs
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.runs.flags import most_of
 from of3.runtime.runs.interruption import Interruption
-from of3.runtime.runs.progress import progress_bar
+from of3.runtime.runs.progress import Progress
 from of3.runtime.runs.video_facts import Decoded, Tally
 from of3.runtime.runs.video_overlay import VideoOverlay
 from of3.runtime.runs.watch import Watching, seen
@@ -63,6 +63,7 @@ class Pass:
         logs: VideoLogs,
         pipeline: Pipeline,
         interruption: Interruption,
+        progress: Progress,
         overlay: VideoOverlay | None = None,
     ) -> float:
         """Add the frames behind those that there are; how many seconds of the video they last.
@@ -76,7 +77,7 @@ class Pass:
         behind = (frame for frame in chosen if frame.number > last)
         under_way = deque[Frame]()  # what is to be drawn
         frames = interruption.until(behind if overlay is None else _held(behind, under_way))
-        with progress_bar(self._claimed(), "frames") as shown:
+        with progress(self._claimed(), "frames") as shown:
             for frame in seen(pipeline, frames, self._watching.faces, self._run.names.aus, thumb):
                 known = self._watched(frame)
                 logs.add(frame, self._text(known))

@@ -10,6 +10,7 @@ from of3.runtime.logs.known import Known
 from of3.runtime.opened import Message, tell
 from of3.runtime.runs.interruption import Interruption
 from of3.runtime.runs.job import GOES_ON
+from of3.runtime.runs.progress import Progress, progress_bar
 from of3.runtime.runs.session import Session
 from of3.runtime.runs.shards.pool import WorkerReady
 from of3.runtime.runs.video_job import job_of
@@ -27,10 +28,11 @@ class VideoSession:
         told: VideoOptions | None = None,
         cores: int = 0,
         lock: Known | None = None,
+        progress: Progress = progress_bar,
     ):
         """told: what the user said, where the options are another machine's.  cores: as a session's.
 
-        lock: by which the log folder, which is there, is held for this session.
+        lock: by which the log folder, which is there, is held for this session.  progress: as of a Job.
         Raises RunError; RunBroken: no engine is left; OSError: the logs cannot be written.
         """
         self._interruption = interruption
@@ -38,8 +40,9 @@ class VideoSession:
         with ExitStack() as opened:
             run = replace(options.run, aligned=top_of(options.inputs))
             self._session = opened.enter_context(Session(run, cores))
-            errors = opened.enter_context(Errors(folder))
-            self._job = job_of(told or options, folder, self._session, errors, interruption, lock, cores)
+            errors = Errors(folder)
+            said = told or options
+            self._job = job_of(said, folder, self._session, errors, interruption, lock, cores, progress)
             self._opened = opened.pop_all()
 
     def ready(self) -> WorkerReady:

@@ -36,9 +36,9 @@ def project(case: str, root: Path, folder: Path) -> Step:
     session = Session(replace(parsed([clip, *flags_of(case, folder, root)]).run, aligned=str(folder)))
 
     def step() -> None:
-        with tempfile.TemporaryDirectory() as place, Errors(Path(place)) as errors:
+        with tempfile.TemporaryDirectory() as place:
             options = parsed([clip, *flags_of(case, place, root)])
-            job = job_of(options, Path(place), session, errors, Interruption(), None)
+            job = job_of(options, Path(place), session, Errors(Path(place)), Interruption(), None)
             job.analyse(VideoFile(clip, "clip"))
 
     return step

@@ -9,7 +9,7 @@ from of3.runtime.logs.counts import Counts
 from of3.runtime.opened import Message
 from of3.runtime.options import Options
 from of3.runtime.runs.interruption import Interruption
-from of3.runtime.runs.progress import follow
+from of3.runtime.runs.progress import follow, unseen
 from of3.runtime.runs.runinfo import Processes
 from of3.runtime.runs.shards.plan import Plan
 from of3.runtime.runs.shards.pool import WorkerLost, WorkerReady
@@ -90,7 +90,9 @@ class VideoActor:
     def open(self) -> WorkerReady:
         options = replace(self._options, run=self._bundle.found_by(self._options.run))
         with _or_lost():
-            self._session = VideoSession(options, self._interruption, self._options, self._cores)
+            self._session = VideoSession(
+                options, self._interruption, self._options, self._cores, progress=unseen
+            )
         return self._session.ready()
 
     def run(self, file: VideoFile) -> Message | None:

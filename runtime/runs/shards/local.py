@@ -15,7 +15,7 @@ from of3.runtime.logs.counts import Counts
 from of3.runtime.options import Options
 from of3.runtime.runs.console import log_to_stderr
 from of3.runtime.runs.interruption import Interruption
-from of3.runtime.runs.progress import follow
+from of3.runtime.runs.progress import follow, unseen
 from of3.runtime.runs.runinfo import Processes
 from of3.runtime.runs.shards.feed import feed_for
 from of3.runtime.runs.shards.plan import Plan
@@ -133,7 +133,10 @@ def serve(
 
 def serve_videos(pipe: Connection, gpu: str | None, cores: int, options: VideoOptions) -> None:
     """The same of videos."""
-    with _serving(pipe, gpu) as interruption, VideoSession(options, interruption, cores=cores) as session:
+    with (
+        _serving(pipe, gpu) as interruption,
+        VideoSession(options, interruption, cores=cores, progress=unseen) as session,
+    ):
         pipe.send(session.ready())
         while not interruption.came:
             pipe.send(session.run(pipe.recv()))

@@ -13,9 +13,12 @@ import cv2
 import numpy as np
 import pytest
 
-from of3.runtime.commands.video import main
+from of3.runtime.commands.video import main, parse
 from of3.runtime.logs.store import open_store
 from of3.runtime.pipeline import Pipeline
+from of3.runtime.runs.interruption import Interruption
+from of3.runtime.runs.video_session import VideoSession
+from of3.runtime.runs.videos import VideoFile
 from of3.runtime.runs.watch import Watching, seen, watch
 from of3.runtime.settings import Settings
 from of3.runtime.sources.frames import Frame
@@ -154,6 +157,23 @@ def test_frames_are_chosen_by_number_and_by_time(write, tmp_path, video, logs):
     assert [int(row["frame"]) for row in rows(logs, "clip")] == [0, 6, 12, 18, 24]
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--start", "100"], "ends at 0.100 s, got --start 100: pass an earlier one"),
+        (["--start", "0.04", "--end", "0.05"], "no frame from --start 0.04 on, before --end 0.05"),
+    ],
+)
+def test_a_video_without_a_frame_in_the_time_asked_for_is_told(
+    write, tmp_path, video, logs, caplog, flags, said
+):
+    path = write(tmp_path / "clip.mp4", 3, pixels=lambda number: GREY_PX)
+    assert video(path, *flags) == 0
+    assert rows(logs, "clip") == []
+    assert errors(logs) == [f"{path}\tread\t{said}"]
+    assert f"clip.mp4: 0 frames, 0 faces, {said}" in caplog.text
+
+
 def test_a_frame_has_the_numbers_of_the_same_picture(write, tmp_path, video, logs, standin_root):
     path = write(tmp_path / "clip.mp4", 3, pixels=wandering)
     assert video(path, "--faces", "3") == 0
@@ -215,6 +235,17 @@ def test_an_interrupted_run_says_how_to_go_on(write, tmp_path, logs, standin_roo
     _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert "--resume on goes on from there" in said
+    assert facts(logs, "clip")["finished"] is False
+
+
+def test_a_video_that_is_stopped_before_its_first_frame_is_told_of_nothing(clip, logs, standin_root):
+    stopped = Interruption(())
+    stopped.note(signal.SIGINT)
+    (logs / "openface3").mkdir(parents=True)
+    options = parse([clip, "--logs", str(logs), "--of3_root", str(standin_root), "--device", "cpu"])
+    with VideoSession(options, stopped) as session:
+        assert session.run(VideoFile(clip, "clip")) is None
+    assert errors(logs) == rows(logs, "clip") == []
     assert facts(logs, "clip")["finished"] is False
 
 
@@ -302,6 +333,18 @@ def test_a_video_that_cannot_be_read_costs_itself(clip, tmp_path, video, logs):
     assert errors(logs) == [line]
 
 
+@pytest.mark.parametrize("flags", [["--override"], ["--resume", "on"]])
+def test_what_was_told_of_a_video_that_is_repaired_goes(write, tmp_path, video, logs, flags):
+    (tmp_path / "a.mp4").write_text("no video")
+    (tmp_path / "clip.mp4").write_text("no video either")
+    assert video(tmp_path) == 0
+    assert len(errors(logs)) == 2
+    write(tmp_path / "clip.mp4", 2, pixels=lambda number: GREY_PX)
+    assert video(tmp_path, *flags) == 0
+    (line,) = errors(logs)
+    assert line.startswith(f"{tmp_path / 'a.mp4'}\tread\t")
+
+
 def test_a_damaged_middle_is_told_by_its_time(write, tmp_path, video, logs):
     path = write(tmp_path / "clip.mkv", 60, keys=10, between=0, pixels=grainy)
     content = bytearray(Path(path).read_bytes())
@@ -344,7 +387,7 @@ def test_memory_does_not_grow_with_the_length(write, tmp_path, standin_root):
         path = write(tmp_path / f"clip_{frames}.mp4", frames, pixels=lambda number: GREY_PX)
         measured = f"""
 import resource, sys
-from of3.runtime.commands.video import main
+from of3.runtime.commands.video import main, parse
 assert main([{path!r}, "--logs", {str(tmp_path / str(frames))!r}, "--of3_root", {str(standin_root)!r}]) == 0
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

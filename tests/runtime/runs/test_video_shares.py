@@ -84,6 +84,12 @@ def children(pid):
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def workers(pid):
+    """Those of them that Python has started to work for it."""
+    started = (Path(f"/proc/{child}/cmdline") for child in children(pid))
+    return [line for line in started if b"spawn_main" in line.read_bytes()]
+
+
 def analysing(logs):
     return any(path.stat().st_size > 4000 for path in (logs / "openface3" / "video").glob("*.csv"))
 
@@ -94,6 +100,22 @@ def test_shares_do_every_video_once(three, video, tmp_path):
     assert errors(tmp_path) == []
     assert video(tmp_path, three, "--shard", "1/2") == 0
     assert len(errors(tmp_path)) == 1
+
+
+def test_a_share_is_done_by_workers_where_that_is_asked_for(three, video, command, tmp_path):
+    assert video(tmp_path, three) == 0
+    logs = tmp_path / "shared"
+    words = command(logs, three, "--shard", "0/2", "--executor", "local", "--workers", "2")
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        while len(workers(process.pid)) < 2:
+            assert process.poll() is None
+            time.sleep(0.01)
+        said = process.communicate(timeout=PATIENCE_S)[1]
+    assert process.returncode == 0, said
+    assert tables(logs) == tables(tmp_path)
+    assert errors(logs) == []
+    assert video(logs, three, "--shard", "1/2") == 0
+    assert len(errors(logs)) == 1
 
 
 def test_a_share_waits_for_nobody_but_who_does_all(three, video, tmp_path, caplog, monkeypatch):
@@ -122,6 +144,7 @@ def test_workers_write_what_one_process_does(three, video, command, tmp_path, ex
     assert shared.stderr.count("STAND-IN WEIGHTS") == 1
     assert shared.stderr.count("3 frames, ") == 2
     assert "Traceback" not in shared.stderr
+    assert "leaked" not in shared.stderr
 
 
 @pytest.mark.long
