@@ -23,7 +23,7 @@ HEAD_MM = 150.0  # wide: what a head that moves fast goes in a second, as the fi
 class Following:
     """How faces are followed.  camera: None where nobody asks for head poses."""
 
-    gap_s: float = 1.0  # a face that was away for longer is a new one
+    gap_s: float = 1.0  # a face that was away for longer is a new one; who is in the frame before was not away
     smooth_s: float = 0.0  # time constant of the one-euro filter, 0 for none
     camera: Camera | None = None
 
@@ -42,13 +42,12 @@ class FollowedFace:
 class _Person:
     """What is remembered of one."""
 
-    seen_s: float
     blinks: Blinks = field(default_factory=Blinks)
     smoothed: dict[str, Smoothed] = field(default_factory=dict)
 
 
 class Follower:
-    """Of one video.  Remembers who was seen within the gap, and nobody else."""
+    """Of one video.  Remembers who can come again, and nobody else."""
 
     def __init__(self, following: Following):
         self._following = following
@@ -66,12 +65,12 @@ class Follower:
             raise ValueError("got a record without a box, want those of a pipeline that detects")
         ids = self._tracker.ids([box for box in boxes if box], time_s, is_cut)
         self.tracked = max([self.tracked, *(face_id + 1 for face_id in ids)])
-        gap_s = self._following.gap_s
-        self._people = {one: who for one, who in self._people.items() if time_s - who.seen_s <= gap_s}
+        known = self._tracker.known
+        self._people = {one: who for one, who in self._people.items() if one in known}
         return [self._face(*each, time_s) for each in sorted(zip(ids, records, strict=True), key=_by_id)]
 
     def _face(self, face_id: int, record: Record, time_s: float) -> FollowedFace:
-        person = self._people.get(face_id, _Person(time_s))
+        person = self._people.get(face_id, _Person())
         found = derived(record.landmarks, self._following.camera)
         blinks = person.blinks if found.eyes is None else person.blinks.after(time_s, found.eyes)
         face = FollowedFace(face_id, record, found, found.eyes is not None and blinks.is_blink)
@@ -79,7 +78,7 @@ class Follower:
         if self._following.smooth_s:
             smoothed = _smoothed(OneEuro(self._following.smooth_s), smoothed, face, time_s)
             face = _steadied(face, {name: each.values for name, each in smoothed.items()})
-        self._people[face_id] = _Person(time_s, blinks, smoothed)
+        self._people[face_id] = _Person(blinks, smoothed)
         return face
 
 

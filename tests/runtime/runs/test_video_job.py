@@ -173,7 +173,7 @@ def test_a_frame_has_the_numbers_of_the_same_picture(write, tmp_path, video, log
 @pytest.mark.long
 @pytest.mark.parametrize(
     "flags",
-    [["--format", "both"], ["--smooth", "0.3", "--fps", "20"]],
+    [["--format", "both"], ["--smooth", "0.3", "--fps", "20", "--track_gap", "0.01"]],
 )
 def test_a_killed_run_goes_on_to_the_same_bytes(write, tmp_path, logs, standin_root, flags):
     path = write(tmp_path / "clip.mp4", 100, pixels=scenes)
@@ -381,6 +381,14 @@ def test_a_video_that_was_replaced_is_analysed_anew(write, tmp_path, video, logs
     assert video(path, "--resume", "on") == 0
     assert "another file than it was: analysed anew" in caplog.text
     assert len(rows(logs, "clip")) == 6
+
+
+def test_a_face_that_stays_keeps_its_id_at_a_frame_a_second(write, tmp_path, video, logs):
+    times_ms = [number * 1001 // 30 for number in range(120)]  # 29.97 frames/s: each 30th is 1.001 s later
+    path = write(tmp_path / "clip.mkv", 120, times_ms=times_ms, pixels=lambda number: noise())
+    assert video(path, "--fps", "1", "--faces", "2") == 0
+    assert [row["face_id"] for row in rows(logs, "clip")] == ["0", "1"] * 4
+    assert facts(logs, "clip")["faces_tracked"] == 2
 
 
 def test_two_people_keep_their_ids_where_they_meet(write, tmp_path, faces, permuted_root, logs, real_detector):
