@@ -13,6 +13,7 @@ from of3.runtime.tracks.tracker import Tracker
 from of3.runtime.types import Record
 from of3.runtime.vision.derived import Derived, derived
 from of3.runtime.vision.eyes import Blinks
+from of3.runtime.vision.lens import Lens, camera_of
 from of3.runtime.vision.pose import Camera, HeadPose
 from of3.runtime.vision.smoothing import OneEuro, Smoothed, Values
 
@@ -21,11 +22,11 @@ HEAD_MM = 150.0  # wide: what a head that moves fast goes in a second, as the fi
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """How faces are followed.  camera: None where nobody asks for head poses."""
+    """How faces are followed.  camera: a Lens where frames may differ in size, None for no head poses."""
 
     gap_s: float = 1.0  # a face that was away for longer is a new one; who is in the frame before was not away
     smooth_s: float = 0.0  # time constant of the one-euro filter, 0 for none
-    camera: Camera | None = None
+    camera: Camera | Lens | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +37,7 @@ class FollowedFace:
     record: Record  # its box, landmarks and gaze smoothed, where that was asked for
     found: Derived  # of the landmarks as they were found; its pose smoothed, where that was asked for
     is_blink: bool = False
+    camera: Camera | None = None  # by which its head has its pose
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,9 +73,10 @@ class Follower:
 
     def _face(self, face_id: int, record: Record, time_s: float) -> FollowedFace:
         person = self._people.get(face_id, _Person())
-        found = derived(record.landmarks, self._following.camera)
+        camera = camera_of(record, self._following.camera)
+        found = derived(record.landmarks, camera)
         blinks = person.blinks if found.eyes is None else person.blinks.after(time_s, found.eyes)
-        face = FollowedFace(face_id, record, found, found.eyes is not None and blinks.is_blink)
+        face = FollowedFace(face_id, record, found, found.eyes is not None and blinks.is_blink, camera)
         smoothed = person.smoothed
         if self._following.smooth_s:
             smoothed = _smoothed(OneEuro(self._following.smooth_s), smoothed, face, time_s)

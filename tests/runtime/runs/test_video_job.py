@@ -21,6 +21,7 @@ from of3.runtime.settings import Settings
 from of3.runtime.sources.frames import Frame
 from of3.runtime.sources.video import Video
 from of3.runtime.types import Analysis
+from of3.runtime.vision.pose import Camera
 
 GREY_PX = np.full((144, 192, 3), 60, np.uint8)
 PATIENCE_S = 120
@@ -366,6 +367,26 @@ def test_python_gets_the_same_faces_of_a_file_and_of_pictures_with_times(clip, s
             (face.face_id, face.record.box) for face in other.faces
         ]
     assert {frame.moment.time_source for frame in of_pictures} == {"given"}
+
+
+def test_each_frame_has_the_camera_of_its_own_size(write, tmp_path, standin_root):
+    parts = [
+        write(tmp_path / f"{height}.ts", 4, pixels=lambda _, height=height: noise(3, height, 192))
+        for height in (144, 240)
+    ]
+    path = tmp_path / "clip.mpg"
+    path.write_bytes(b"".join(Path(part).read_bytes() for part in parts))
+    settings = Settings(detect=True, landmarks=True, detector_resize="auto")
+    with Pipeline.open(standin_root / "weights" / "of3_bundle", settings) as pipeline:
+        of_file = list(watch(pipeline, str(path), Watching(faces=1)))
+        with Video(str(path)) as opened:
+            pictures = ((frame.pixels(), frame.time_s) for frame in opened.frames())
+            of_pictures = list(watch(pipeline, pictures, Watching(faces=1)))
+    cameras = {144: Camera.of(192, 144), 240: Camera.of(192, 240)}
+    for frames in (of_file, of_pictures):
+        assert [face.camera for frame in frames for face in frame.faces] == [cameras[144]] * 4 + [
+            cameras[240]
+        ] * 4
 
 
 def test_frames_of_a_video_of_which_nothing_comes_are_none(standin_root):
