@@ -58,7 +58,8 @@ def head_pose(landmarks_px: Floats, camera: Camera) -> HeadPose:
 
     SQPNP (Terzakis and Lourakis 2020), refined by Levenberg-Marquardt.  Angles hardly depend on the camera;
     lengths do (Tz grows with the focal length), and on the head, which is taken to be of mean size.
-    Raises PictureError: there are not 98 points, or they are not finite, too close together or no face's.
+    Raises PictureError: there are not 98 points, or they are not finite, too close together or no face's, or
+    none that this camera can see.
     """
     if landmarks_px.shape != (WFLW_POINTS, 2):
         raise PictureError(f"head pose: got landmarks of shape {landmarks_px.shape}, want ({WFLW_POINTS}, 2)")
@@ -68,8 +69,9 @@ def head_pose(landmarks_px: Floats, camera: Camera) -> HeadPose:
         raise PictureError(
             f"head pose: landmarks spread over {spread_px:.2g} px, want {LEAST_SPREAD_PX:g} or more"
         )
-    pose = _solved(points_px, spread_px, camera)
-    error_px = _rms(projected(FACE_MM, pose, camera) - points_px)
+    with np.errstate(over="ignore", invalid="ignore"):  # by focal lengths that no camera has
+        pose = _solved(points_px, spread_px, camera)
+        error_px = _rms(projected(FACE_MM, pose, camera) - points_px)
     if not error_px <= MOST_ERROR * spread_px:  # NaN is not
         off = f"{error_px / spread_px:.2f} of their spread"
         raise PictureError(f"head pose: landmarks are off a face's by {off}, want at most {MOST_ERROR:g}")
@@ -93,16 +95,25 @@ def rotation_matrix(pose: HeadPose) -> Matrix:
 
 def _solved(points_px: Matrix, spread_px: float, camera: Camera) -> HeadPose:
     """The pose of the least error, which is left open.  Raises PictureError: it is no face's from the front."""
+    try:
+        turn, shift = _least(points_px, spread_px, camera)
+    except cv2.error as error:  # SQPNP asserts that the points spread, as this camera sees them
+        raise PictureError(f"head pose: no head has these landmarks before this camera: {error.err}") from error
+    rotation, (x_mm, y_mm, z_mm) = cv2.Rodrigues(turn)[0].astype(np.float64), shift.ravel().tolist()
+    if not (z_mm > 0 and rotation[2, 2] > 0):  # NaN is not
+        raise PictureError("head pose: the landmarks are a face's from behind, or in a mirrored order")
+    return HeadPose((x_mm, y_mm, z_mm), _angles(rotation), math.nan)
+
+
+def _least(points_px: Matrix, spread_px: float, camera: Camera) -> tuple[Matrix, Matrix]:
+    """Rotation vector and translation of the least error.  Raises PictureError, cv2.error: there is none."""
     start, nearer = _near(points_px, spread_px, camera)
     found, turn, shift = cv2.solvePnP(FACE_MM, points_px, start.matrix, None, flags=cv2.SOLVEPNP_SQPNP)
     if not found:
         raise PictureError("head pose: the landmarks are no face's")
     far = np.asarray(shift, np.float64) / nearer
     turn, shift = cv2.solvePnPRefineLM(FACE_MM, points_px, camera.matrix, None, turn, far)
-    rotation, (x_mm, y_mm, z_mm) = cv2.Rodrigues(turn)[0].astype(np.float64), shift.ravel().tolist()
-    if not (z_mm > 0 and rotation[2, 2] > 0):  # NaN is not
-        raise PictureError("head pose: the landmarks are a face's from behind, or in a mirrored order")
-    return HeadPose((x_mm, y_mm, z_mm), _angles(rotation), math.nan)
+    return np.asarray(turn, np.float64), np.asarray(shift, np.float64)
 
 
 def _near(points_px: Matrix, spread_px: float, camera: Camera) -> tuple[Camera, float]:
