@@ -6,12 +6,7 @@ Head pose and eyes follow from a face's landmarks: they are no records, but made
 from of3.runtime.logs.columns import EMOTIONS, FACE, SUCCESS, UNITS, Value, face_columns
 from of3.runtime.types import Floats, Record
 from of3.runtime.vision.derived import Derived
-from of3.runtime.vision.pose import Camera, HeadPose
-
-
-def camera_of(record: Record) -> Camera | None:
-    """The one that its picture's size suggests; None where nobody knows that."""
-    return None if record.size_px is None else Camera.of(*record.size_px)
+from of3.runtime.vision.pose import HeadPose
 
 
 def face_row(

@@ -10,12 +10,13 @@ from typing import Literal, NamedTuple
 
 from of3.runtime.logs import columns
 from of3.runtime.logs.columns import PLACE, Column, Value, face_columns, names_of, texts
-from of3.runtime.logs.face_rows import camera_of, face_row, no_face_row
+from of3.runtime.logs.face_rows import face_row, no_face_row
 from of3.runtime.remarks import TILTED, roll_deg
 from of3.runtime.settings import Faces
 from of3.runtime.types import Analysis, Failure, Floats, PictureError, Record
 from of3.runtime.vision.derived import derived
 from of3.runtime.vision.eyes import closing, openness
+from of3.runtime.vision.lens import camera_of
 
 Result = Record | Failure | Analysis  # what is known of a picture: of one face, or of every one
 

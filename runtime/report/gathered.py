@@ -13,6 +13,7 @@ from of3.runtime.report.batch import Batch, batch_of
 from of3.runtime.report.poses import Poses
 from of3.runtime.report.repeats import Alike, Repeats
 from of3.runtime.report.summary import Summary
+from of3.runtime.vision.lens import USUAL, Lens
 from of3.runtime.vision.pose import Camera
 
 
@@ -25,11 +26,10 @@ class Gathered:
     repeats: Repeats = field(default_factory=Repeats)
     documents: list[Mapping[str, Any]] = field(default_factory=list)  # what each process did
 
-    def add(self, store: Store, camera: Camera | None = None) -> Iterator[tuple[Batch, list[Values]]]:
+    def add(self, store: Store, camera: Camera | Lens = USUAL) -> Iterator[tuple[Batch, list[Values]]]:
         """Its rows as they are counted: arrays, and as `coding.ROW_READ`.
 
-        camera: of a video; None for the one that a picture's size suggests.
-        Raises RunError where it is damaged.
+        camera: of a video.  Raises RunError where it is damaged.
         """
         self.documents += [session.made for session in store.sessions()]
         for number, run in store.runs().items():

@@ -11,6 +11,7 @@ from of3.runtime.logs.columns import EMOTIONS, UNITS
 from of3.runtime.tracks.follower import FollowedFace
 from of3.runtime.tracks.watched import WatchedFrame
 from of3.runtime.vision.derived import derived
+from of3.runtime.vision.lens import Lens, camera_of
 from of3.runtime.vision.pose import Camera, HeadPose
 
 GAZE, POSE = ("gaze yaw", "gaze pitch"), ("Rx", "Ry", "Rz")  # degrees
@@ -80,7 +81,7 @@ class Lines:
 
     step: int
     every: int = 0
-    camera: Camera | None = None
+    camera: Camera | Lens | None = None
     frames: int = 0
     seen: int = 0
     moments: list[tuple[int, float]] = field(default_factory=list)  # frame and time of each part
@@ -99,7 +100,7 @@ class Lines:
 
     def _pose(self, face: FollowedFace) -> HeadPose | None:
         if face.found.pose is None and self.every and self.seen % self.every == 0:
-            return derived(face.record.landmarks, self.camera).pose
+            return derived(face.record.landmarks, camera_of(face.record, self.camera)).pose
         return face.found.pose
 
     def end(self) -> None:

@@ -13,6 +13,7 @@ from of3.runtime.report.histogram import Histogram
 from of3.runtime.report.summary import Measured
 from of3.runtime.types import Record
 from of3.runtime.vision.derived import derived
+from of3.runtime.vision.lens import USUAL, Lens, camera_of
 from of3.runtime.vision.pose import Camera
 
 SAMPLED = 3000  # faces of all
@@ -27,8 +28,8 @@ class Poses:
     angles_deg: list[Histogram] = field(default_factory=lambda: [Histogram(-90.0, 90.0) for _ in ANGLES])
     skipped: int = 0  # since the last that was
 
-    def add(self, rows: Sequence[Values], names: OutputNames, camera: Camera | None = None) -> None:
-        """rows: as of Batch.  camera: None for the one that a picture's size suggests."""
+    def add(self, rows: Sequence[Values], names: OutputNames, camera: Camera | Lens = USUAL) -> None:
+        """rows: as of Batch."""
         some = rows[self.every - 1 - self.skipped :: self.every]
         self.skipped = (self.skipped + len(rows)) % self.every
         known = [row for row in some if row[AT_LANDMARKS] is not None]
@@ -36,10 +37,8 @@ class Poses:
             for record in faces:
                 self._measure(record, camera)
 
-    def _measure(self, record: Record, camera: Camera | None) -> None:
-        if camera is None and record.size_px is not None:
-            camera = Camera.of(*record.size_px)
-        pose = derived(record.landmarks, camera).pose
+    def _measure(self, record: Record, camera: Camera | Lens) -> None:
+        pose = derived(record.landmarks, camera_of(record, camera)).pose
         if pose is not None:
             self.measured += 1
             for histogram, angle in zip(self.angles_deg, pose.rotation_rad, strict=True):

@@ -15,6 +15,7 @@ from of3.runtime.report.lines import Lines
 from of3.runtime.tables.video_rows import following_in
 from of3.runtime.tracks.follower import Follower
 from of3.runtime.tracks.watched import watched
+from of3.runtime.vision.lens import USUAL
 
 A_LINE = 600  # points
 MOST_POINTS = 8000  # of all lines of a page, 260 bytes each; those of one video more at most
@@ -48,7 +49,7 @@ def gather_video(found: VideoFound, store: Store, into: Gathered, shown: Callabl
         lines.camera, follower = following.camera, Follower(replace(following, camera=None))
     wanted = set(np.linspace(0, found.frames - 1, min(PICTURES, found.frames)).astype(int).tolist())
     spots, before = list[Spot](), 0
-    for batch, rows in into.add(store, following.camera):
+    for batch, rows in into.add(store, following.camera or USUAL):
         found.faces += len(batch.rows)
         spots += [spot_of(row, None) for at, row in enumerate(batch.pictures, before) if at in wanted]
         if lines is not None:

@@ -16,7 +16,7 @@ from of3.runtime.runs.video_overlay import SUFFIX, VideoOverlay
 from of3.runtime.settings import Faces
 from of3.runtime.sources.frames import Frame
 from of3.runtime.sources.video import Video
-from of3.runtime.tables.video_rows import following_of
+from of3.runtime.tables.video_rows import following_in
 from of3.runtime.tracks.follower import Follower
 from of3.runtime.tracks.watched import WatchedFrame, watched
 from of3.runtime.types import PictureError
@@ -41,12 +41,10 @@ def draw_video(folder: Path, stem: str, out: Path, faces: Faces, how: str = "mod
 
 def _draw(store: Store, item: VideoItem, video: Video, drawing: Drawing, place: Path, threads: int) -> int:
     number = store.last_run
-    size_px = video.info.width, video.info.height
-    following = following_of(store.run(number).identity["video"], size_px)
-    follower = Follower(following)
+    follower = Follower(following_in(store))
     known = (watched(frame, follower) for frame in frames_of(store, number))
     with (
-        VideoOverlay(place, item.path, video, following.camera, drawing, threads) as overlay,
+        VideoOverlay(place, item.path, video, drawing, threads) as overlay,
         counting_bar(store.counts(number).total, "frames") as shown,
     ):
         for frame, found in paired(video.frames(), known):

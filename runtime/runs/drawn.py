@@ -60,11 +60,11 @@ def _is_among(record: Record, faces: Faces) -> bool:
     return faces == "all" or record.face < most_of(faces)
 
 
-def draw_frame(pixels: Pixels, frame: WatchedFrame, camera: Camera | None, drawing: Drawing) -> None:
-    """Onto its own pixels.  camera: by which its heads have their pose."""
+def draw_frame(pixels: Pixels, frame: WatchedFrame, drawing: Drawing) -> None:
+    """Onto its own pixels."""
     size = pixels.shape[1], pixels.shape[0]
     faces: list[DrawnFace] = [
-        drawn_face(face.record, face.found, camera, face.face_id, size, drawing.gaze)
+        drawn_face(face.record, face.found, face.camera, face.face_id, size, drawing.gaze)
         for face in frame.faces
         if _is_among(face.record, drawing.faces)
     ]

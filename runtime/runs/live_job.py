@@ -73,8 +73,7 @@ def _analyse(
     write_au_info(folder, run.au_info)
     feed, points, columns = feed_of(options), run.rows.points, live_columns(run.rows.points)
     own = {name: getattr(options.video, name) for name in OF_A_VIDEO}
-    following = following_of(own, (feed.look.width_px, feed.look.height_px))
-    watcher = Watcher(session.pipeline, following, most_of(options.video.run.faces), run.names.aus)
+    watcher = Watcher(session.pipeline, following_of(own), most_of(options.video.run.faces), run.names.aus)
     sent = Outlet(options.lsl, feed.name, names_of(columns)) if options.lsl else None
     started = datetime.now().astimezone()
     path = _new_table(folder, started.strftime(NAMED_BY))

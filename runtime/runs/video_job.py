@@ -180,8 +180,7 @@ class Job:
         remove(place)
         if gone_through.tally.frames:
             return nullcontext()
-        video, camera, drawing = gone_through.video, gone_through.camera, self.session.drawing()
-        return VideoOverlay(place, file.path, video, camera, drawing, self.cores)
+        return VideoOverlay(place, file.path, gone_through.video, self.session.drawing(), self.cores)
 
     def _go_on(self, place: Path, file: VideoFile, gone_through: Pass, logs: VideoLogs) -> str:
         """From where the logs end."""

@@ -17,7 +17,6 @@ from of3.runtime.sources.sound import Sound
 from of3.runtime.sources.video import Video
 from of3.runtime.tracks.watched import WatchedFrame
 from of3.runtime.types import Pixels
-from of3.runtime.vision.pose import Camera
 
 SUFFIX = ".mp4"
 AHEAD = 4  # frames under way besides one for each thread
@@ -33,16 +32,15 @@ class VideoOverlay:
         place: Path,
         path: str,
         video: Video,
-        camera: Camera | None,
         drawing: Drawing,
         threads: int = 0,
     ):
         """place: of the MP4, in a folder that is there.  path: of the video, which is open besides.
 
-        camera: by which heads have their pose.  threads: for drawing and for encoding, 0 for one a core.
+        threads: for drawing and for encoding, 0 for one a core.
         Raises VideoError, RunError: something else is in the way, or PyAV lacks the encoder; OSError.
         """
-        self._place, self._camera, self._drawing = place, camera, drawing
+        self._place, self._drawing = place, drawing
         self._temporary = place.with_name(f".{place.name}.tmp")
         is_there(place)
         threads = threads or cores()
@@ -80,7 +78,7 @@ class VideoOverlay:
 
     def _drawn(self, frame: Frame, known: WatchedFrame) -> Pixels:
         pixels = frame.pixels()
-        draw_frame(pixels, known, self._camera, self._drawing)
+        draw_frame(pixels, known, self._drawing)
         return pixels
 
     def _encode(self, drawn: Step[Pixels], time_s: float) -> None:

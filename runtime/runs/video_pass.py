@@ -23,7 +23,6 @@ from of3.runtime.tracks.follower import Follower
 from of3.runtime.tracks.watched import WatchedFrame, watched
 from of3.runtime.types import RunError, SeenFrame
 from of3.runtime.video_options import VideoOptions
-from of3.runtime.vision.pose import Camera
 
 PLAIN = Layout("", (), ",")  # how rows are written
 
@@ -37,9 +36,7 @@ class Pass:
         self._run = run
         faces = most_of(options.run.faces)
         self._watching = Watching(faces, options.every, options.fps, options.start, options.end)
-        size_px = video.info.width, video.info.height
-        self._following = following_of(run.identity["video"], size_px)
-        self._follower = Follower(self._following)
+        self._follower = Follower(following_of(run.identity["video"]))
 
     def text(self, frame: SeenFrame) -> bytes:
         """The rows of the next frame."""
@@ -52,11 +49,6 @@ class Pass:
 
     def _text(self, frame: WatchedFrame) -> bytes:
         return PLAIN.text(list(texts(self.columns, rows_of(frame, self._run.rows.points))))
-
-    @property
-    def camera(self) -> Camera | None:
-        """By which heads have their pose; None where nobody asks for that."""
-        return self._following.camera
 
     def go_on(
         self,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
+from numbers import Real
 from os import PathLike
 
 import numpy as np
@@ -13,12 +14,11 @@ from of3.runtime.pipeline import Pipeline
 from of3.runtime.settings import check, is_count, is_number
 from of3.runtime.sources.frames import Frame, selected
 from of3.runtime.sources.video import Video
-from of3.runtime.stream import peek
 from of3.runtime.tracks.cuts import Thumbnail, is_cut, thumbnail
 from of3.runtime.tracks.follower import Follower, Following
 from of3.runtime.tracks.watched import WatchedFrame, watched
 from of3.runtime.types import Analysis, Failure, Moment, Pixels, SeenFrame
-from of3.runtime.vision.pose import Camera
+from of3.runtime.vision.lens import USUAL
 
 GIVEN = "given"  # word of a time that came with its frame
 
@@ -122,13 +122,14 @@ def watch(
 ) -> Iterator[WatchedFrame]:
     """A video, or pictures with their times in s, which increase -> its frames, in order, with their faces.
 
-    pipeline: one that detects.  following: without one faces are followed and heads have their pose by a camera
-    as OpenFace 2.2 supposes it.  Arrays are copied when they are taken.  Raises VideoError, TypeError where a
-    picture comes without its time, and what the iterable raises behind the frames before.
+    pipeline: one that detects.  following: without one faces are followed and heads have their pose by the
+    camera that OpenFace 2.2 supposes of each frame's size.  Arrays are copied when they are taken.  Raises
+    VideoError, TypeError where a picture comes without its time, and what the iterable raises behind the frames
+    before.
     """
     watching = watching or Watching()
-    with _opened(video, pipeline.settings.max_pixels) as (frames, camera):
-        follower = Follower(following or Following(camera=camera))
+    with _opened(video, pipeline.settings.max_pixels) as frames:
+        follower = Follower(following or Following(camera=USUAL))
         for frame in seen(pipeline, watching.selected(frames), watching.faces, au_to_index):
             yield watched(frame, follower)
 
@@ -136,27 +137,21 @@ def watch(
 @contextmanager
 def _opened(
     video: str | PathLike[str] | Iterable[tuple[Pixels, float]], max_pixels: int
-) -> Iterator[tuple[Iterator[Frame], Camera | None]]:
-    """Its frames, and the camera that their size suggests; None where there is no frame."""
+) -> Iterator[Iterator[Frame]]:
     if isinstance(video, str | PathLike):
         with Video(str(video), max_pixels) as opened:
-            yield opened.frames(), Camera.of(opened.info.width, opened.info.height)
+            yield opened.frames()
         return
-    first, pictures = peek(video, 1)
-    sizes = [Camera.of(pixels.shape[1], pixels.shape[0]) for pixels, _ in map(_timed, first)]
-    yield (_given(*each) for each in enumerate(pictures)), next(iter(sizes), None)
+    yield (_given(*each) for each in enumerate(video))
 
 
 def _timed(picture: object) -> tuple[Pixels, float]:
     """Raises TypeError: it is none."""
     match picture:
-        case (np.ndarray() as pixels, int() | float() as time_s):
+        case (np.ndarray() as pixels, Real() as time_s):
             return pixels, float(time_s)
-    got = (
-        ", ".join(type(each).__name__ for each in picture)
-        if isinstance(picture, tuple)
-        else type(picture).__name__
-    )
+    parts = picture if isinstance(picture, tuple) else (picture,)
+    got = ", ".join(type(each).__name__ for each in parts)
     raise TypeError(f"got ({got}), want a picture and its time: (BGR uint8 (H,W,3), seconds)")
 
 

@@ -1,6 +1,6 @@
 """A watched frame -> its rows of the video's table; a video's records -> all of them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from of3.runtime.logs.columns import MOMENT, Column, Value, face_columns
@@ -9,8 +9,7 @@ from of3.runtime.logs.frames import frames_of
 from of3.runtime.logs.store import Store
 from of3.runtime.tracks.follower import Follower, Following
 from of3.runtime.tracks.watched import WatchedFrame, watched
-from of3.runtime.types import SeenFrame
-from of3.runtime.vision.pose import Camera
+from of3.runtime.vision.lens import Lens
 
 
 def video_columns(points: int) -> tuple[Column, ...]:
@@ -29,16 +28,10 @@ def rows_of(frame: WatchedFrame, points: int) -> Iterator[list[Value]]:
         yield when + no_face_row(points)
 
 
-def following_of(flags: Mapping[str, Any], size_px: tuple[int, int]) -> Following:
-    """How faces are followed in a video of this width and height.  flags: of `of3 video`, its own, by name."""
-    usual = Camera.of(*size_px)
-    camera = Camera(
-        flags["fx"] or usual.fx_px,
-        flags["fy"] or usual.fy_px,
-        flags["cx"] or usual.cx_px,
-        flags["cy"] or usual.cy_px,
-    )
-    return Following(flags["track_gap"], flags["smooth"], camera if flags["head_pose"] else None)
+def following_of(flags: Mapping[str, Any]) -> Following:
+    """How faces are followed in a video.  flags: of `of3 video`, its own, by name."""
+    lens = Lens(*(flags[name] for name in ("fx", "fy", "cx", "cy")))
+    return Following(flags["track_gap"], flags["smooth"], lens if flags["head_pose"] else None)
 
 
 def stored_rows(store: Store, points: int) -> Iterator[list[Value]]:
@@ -50,11 +43,4 @@ def stored_rows(store: Store, points: int) -> Iterator[list[Value]]:
 
 def following_in(store: Store) -> Following:
     """How faces were followed in a video, by its records.  Raises RunError where they are damaged."""
-    run = store.last_run
-    return following_of(store.run(run).identity["video"], _size_px(frames_of(store, run)))
-
-
-def _size_px(frames: Iterable[SeenFrame]) -> tuple[int, int]:
-    """Of the first frame that has a face; of none where none has, and nobody asks for it."""
-    sizes = (face.size_px for frame in frames for face in frame.faces if face.size_px is not None)
-    return next(sizes, (0, 0))
+    return following_of(store.run(store.last_run).identity["video"])

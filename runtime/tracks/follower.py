@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from of3.runtime.settings import check, is_number
 from of3.runtime.tracks.tracker import Tracker
 from of3.runtime.types import Record
 from of3.runtime.vision.derived import Derived, derived
 from of3.runtime.vision.eyes import Blinks
-from of3.runtime.vision.pose import Camera, HeadPose
+from of3.runtime.vision.lens import Lens, camera_of
+from of3.runtime.vision.pose import MOST, Camera, HeadPose
 from of3.runtime.vision.smoothing import OneEuro, Smoothed, Values
 
 HEAD_MM = 150.0  # wide: what a head that moves fast goes in a second, as the filter counts
@@ -21,11 +23,17 @@ HEAD_MM = 150.0  # wide: what a head that moves fast goes in a second, as the fi
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """How faces are followed.  camera: None where nobody asks for head poses."""
+    """How faces are followed.  camera: a Lens where frames may differ in size, None for no head poses."""
 
-    gap_s: float = 1.0  # a face that was away for longer is a new one
+    gap_s: float = 1.0  # a face that was away for longer is a new one; who is in the frame before was not away
     smooth_s: float = 0.0  # time constant of the one-euro filter, 0 for none
-    camera: Camera | None = None
+    camera: Camera | Lens | None = None
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError."""
+        for name in ("gap_s", "smooth_s"):
+            check(self, name, is_number(getattr(self, name), 0, MOST), "seconds from 0 on")
+        check(self, "camera", isinstance(self.camera, Camera | Lens | None), "a Camera, or None")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,19 +44,19 @@ class FollowedFace:
     record: Record  # its box, landmarks and gaze smoothed, where that was asked for
     found: Derived  # of the landmarks as they were found; its pose smoothed, where that was asked for
     is_blink: bool = False
+    camera: Camera | None = None  # by which its head has its pose
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Person:
     """What is remembered of one."""
 
-    seen_s: float
     blinks: Blinks = field(default_factory=Blinks)
     smoothed: dict[str, Smoothed] = field(default_factory=dict)
 
 
 class Follower:
-    """Of one video.  Remembers who was seen within the gap, and nobody else."""
+    """Of one video.  Remembers who can come again, and nobody else."""
 
     def __init__(self, following: Following):
         self._following = following
@@ -66,20 +74,21 @@ class Follower:
             raise ValueError("got a record without a box, want those of a pipeline that detects")
         ids = self._tracker.ids([box for box in boxes if box], time_s, is_cut)
         self.tracked = max([self.tracked, *(face_id + 1 for face_id in ids)])
-        gap_s = self._following.gap_s
-        self._people = {one: who for one, who in self._people.items() if time_s - who.seen_s <= gap_s}
+        known = self._tracker.known
+        self._people = {one: who for one, who in self._people.items() if one in known}
         return [self._face(*each, time_s) for each in sorted(zip(ids, records, strict=True), key=_by_id)]
 
     def _face(self, face_id: int, record: Record, time_s: float) -> FollowedFace:
-        person = self._people.get(face_id, _Person(time_s))
-        found = derived(record.landmarks, self._following.camera)
+        person = self._people.get(face_id, _Person())
+        camera = camera_of(record, self._following.camera)
+        found = derived(record.landmarks, camera)
         blinks = person.blinks if found.eyes is None else person.blinks.after(time_s, found.eyes)
-        face = FollowedFace(face_id, record, found, found.eyes is not None and blinks.is_blink)
+        face = FollowedFace(face_id, record, found, found.eyes is not None and blinks.is_blink, camera)
         smoothed = person.smoothed
         if self._following.smooth_s:
             smoothed = _smoothed(OneEuro(self._following.smooth_s), smoothed, face, time_s)
             face = _steadied(face, {name: each.values for name, each in smoothed.items()})
-        self._people[face_id] = _Person(time_s, blinks, smoothed)
+        self._people[face_id] = _Person(blinks, smoothed)
         return face
 
 

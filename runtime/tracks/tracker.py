@@ -45,7 +45,7 @@ class Tracker:
     """Of one video.  The same boxes at the same times get the same ids."""
 
     def __init__(self, gap_s: float = 1.0):
-        """gap_s: a face that was away for longer is a new one."""
+        """gap_s: a face that was away for longer is a new one; who is in the frame before was not away."""
         self._gap_s = gap_s
         self._tracks: list[_Track] = []
         self._next_id = 0
@@ -64,13 +64,22 @@ class Tracker:
             raise ValueError(f"got boxes {boxes.shape}, want finite numbers (N,4)")
         if not time_s > self._time_s:
             raise ValueError(f"got a frame at {time_s} s, want it after that at {self._time_s} s")
+        tracks = [] if is_cut else [one for one in self._tracks if self._is_here(one, time_s)]
         self._time_s = time_s
-        tracks = [] if is_cut else [one for one in self._tracks if time_s - one.seen_s <= self._gap_s]
         track_of = {box: track for track, box in _matched(tracks, boxes, time_s)}
         again = {track: tracks[track].seen(boxes[box], time_s) for box, track in track_of.items()}
         new = {box: self._begun(boxes[box]) for box in range(len(boxes)) if box not in track_of}
         self._tracks = [again.get(number, track) for number, track in enumerate(tracks)] + list(new.values())
         return [new[box].face_id if box in new else tracks[track_of[box]].face_id for box in range(len(boxes))]
+
+    @property
+    def known(self) -> frozenset[int]:
+        """The ids that can come again."""
+        return frozenset(track.face_id for track in self._tracks)
+
+    def _is_here(self, track: _Track, time_s: float) -> bool:
+        # A frame a second is 1.001 s apart at 29.97 frames/s, and of a time-lapse minutes.
+        return track.seen_s == self._time_s or time_s - track.seen_s <= self._gap_s
 
     def _begun(self, box_px: Numbers) -> _Track:
         self._next_id += 1

@@ -6,16 +6,19 @@ at Rz > 0 it is tilted clockwise in the picture.
 """
 
 import math
+import sys
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from of3.runtime.settings import check, is_number
 from of3.runtime.types import Floats, PictureError
 from of3.runtime.vision.canonical_face import FACE_MM, POINTS, WFLW_POINTS
 from of3.runtime.vision.outputs import MOST_PX, within
 
+MOST = sys.float_info.max  # no infinity
 Matrix = NDArray[np.float64]
 
 LEAST_SPREAD_PX = 1.0  # of the points: a face of about 5 px
@@ -34,6 +37,14 @@ class Camera:
     fy_px: float
     cx_px: float
     cy_px: float
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError."""
+        for name in ("fx_px", "fy_px"):
+            is_focal = is_number(getattr(self, name), 0, MOST) and getattr(self, name) != 0
+            check(self, name, is_focal, "pixels above 0")
+        for name in ("cx_px", "cy_px"):
+            check(self, name, is_number(getattr(self, name), -MOST, MOST), "pixels")
 
     @classmethod
     def of(cls, width_px: int, height_px: int) -> "Camera":
@@ -58,7 +69,8 @@ def head_pose(landmarks_px: Floats, camera: Camera) -> HeadPose:
 
     SQPNP (Terzakis and Lourakis 2020), refined by Levenberg-Marquardt.  Angles hardly depend on the camera;
     lengths do (Tz grows with the focal length), and on the head, which is taken to be of mean size.
-    Raises PictureError: there are not 98 points, or they are not finite, too close together or no face's.
+    Raises PictureError: there are not 98 points, or they are not finite, too close together or no face's, or
+    none that this camera can see.
     """
     if landmarks_px.shape != (WFLW_POINTS, 2):
         raise PictureError(f"head pose: got landmarks of shape {landmarks_px.shape}, want ({WFLW_POINTS}, 2)")
@@ -68,8 +80,9 @@ def head_pose(landmarks_px: Floats, camera: Camera) -> HeadPose:
         raise PictureError(
             f"head pose: landmarks spread over {spread_px:.2g} px, want {LEAST_SPREAD_PX:g} or more"
         )
-    pose = _solved(points_px, spread_px, camera)
-    error_px = _rms(projected(FACE_MM, pose, camera) - points_px)
+    with np.errstate(over="ignore", invalid="ignore"):  # by focal lengths that no camera has
+        pose = _solved(points_px, spread_px, camera)
+        error_px = _rms(projected(FACE_MM, pose, camera) - points_px)
     if not error_px <= MOST_ERROR * spread_px:  # NaN is not
         off = f"{error_px / spread_px:.2f} of their spread"
         raise PictureError(f"head pose: landmarks are off a face's by {off}, want at most {MOST_ERROR:g}")
@@ -93,27 +106,37 @@ def rotation_matrix(pose: HeadPose) -> Matrix:
 
 def _solved(points_px: Matrix, spread_px: float, camera: Camera) -> HeadPose:
     """The pose of the least error, which is left open.  Raises PictureError: it is no face's from the front."""
-    start, nearer = _near(points_px, spread_px, camera)
-    found, turn, shift = cv2.solvePnP(FACE_MM, points_px, start.matrix, None, flags=cv2.SOLVEPNP_SQPNP)
-    if not found:
-        raise PictureError("head pose: the landmarks are no face's")
-    far = np.asarray(shift, np.float64) / nearer
-    turn, shift = cv2.solvePnPRefineLM(FACE_MM, points_px, camera.matrix, None, turn, far)
+    try:
+        turn, shift = _least(points_px, spread_px, camera)
+    except cv2.error as error:  # SQPNP asserts that the points spread, as this camera sees them
+        raise PictureError(f"head pose: no head has these landmarks before this camera: {error.err}") from error
     rotation, (x_mm, y_mm, z_mm) = cv2.Rodrigues(turn)[0].astype(np.float64), shift.ravel().tolist()
     if not (z_mm > 0 and rotation[2, 2] > 0):  # NaN is not
         raise PictureError("head pose: the landmarks are a face's from behind, or in a mirrored order")
     return HeadPose((x_mm, y_mm, z_mm), _angles(rotation), math.nan)
 
 
-def _near(points_px: Matrix, spread_px: float, camera: Camera) -> tuple[Camera, float]:
-    """A camera that sees the face where it is, but near enough for SQPNP; and the share of the distance.
+def _least(points_px: Matrix, spread_px: float, camera: Camera) -> tuple[Matrix, Matrix]:
+    """Rotation vector and translation of the least error.  Raises PictureError, cv2.error: there is none."""
+    start, nearer = _near(points_px, spread_px, camera)
+    found, turn, shift = cv2.solvePnP(FACE_MM, points_px, start, None, flags=cv2.SOLVEPNP_SQPNP)
+    if not found:
+        raise PictureError("head pose: the landmarks are no face's")
+    far = np.asarray(shift, np.float64) / nearer
+    turn, shift = cv2.solvePnPRefineLM(FACE_MM, points_px, camera.matrix, None, turn, far)
+    return np.asarray(turn, np.float64), np.asarray(shift, np.float64)
+
+
+def _near(points_px: Matrix, spread_px: float, camera: Camera) -> tuple[Matrix, float]:
+    """Of a camera that sees the face where it is, but near enough for SQPNP; and the share of the distance.
 
     Unless the face is small, that is the camera given, and 1.
     """
     nearer = min(1.0, spread_px / (LEAST_SHARE_OF_FOCAL * max(camera.fx_px, camera.fy_px)))
     x_px, y_px = points_px.mean(axis=0).tolist()
     centre_px = x_px - (x_px - camera.cx_px) * nearer, y_px - (y_px - camera.cy_px) * nearer
-    return Camera(camera.fx_px * nearer, camera.fy_px * nearer, *centre_px), nearer
+    fx_px, fy_px = camera.fx_px * nearer, camera.fy_px * nearer
+    return np.array([[fx_px, 0, centre_px[0]], [0, fy_px, centre_px[1]], [0, 0, 1]]), nearer
 
 
 def _angles(rotation: Matrix) -> tuple[float, float, float]:

@@ -5,7 +5,9 @@ import pytest
 
 from of3.runtime.runs.watch import Watching
 from of3.runtime.settings import Settings, SettingsError
+from of3.runtime.tracks.follower import Following
 from of3.runtime.types import RunError
+from of3.runtime.vision.pose import Camera
 
 RESIZE = "want a number above 0, 1000 at most, or 'auto'"
 
@@ -71,6 +73,24 @@ WATCHED = [
 def test_what_cannot_be_watched_is_refused(asked):
     with pytest.raises(SettingsError, match=f"got {next(iter(asked))}="):
         Watching(**asked)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"gap_s": -1}, {"smooth_s": float("nan")}, {"smooth_s": True}, {"camera": (1, 2, 3, 4)}],
+    ids=str,
+)
+def test_faces_are_not_followed_as_cannot_be(asked):
+    with pytest.raises(SettingsError, match=f"got {next(iter(asked))}="):
+        Following(**asked)
+
+
+@pytest.mark.parametrize(
+    "pixels", [(-500, 500, 0, 0), (500, 0, 0, 0), (500, 500, float("inf"), 0), ("5", 5, 0, 0)], ids=str
+)
+def test_no_camera_is_so(pixels):
+    with pytest.raises(SettingsError, match=r"got [fc][xy]_px=.*, want pixels"):
+        Camera(*pixels)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from of3.runtime.logs.columns import face_columns, names_of, texts
-from of3.runtime.logs.face_rows import camera_of, face_row, no_face_row
+from of3.runtime.logs.face_rows import face_row, no_face_row
 from of3.runtime.types import RawValues, Record
 from of3.runtime.vision.canonical_face import FACE_MM, POINTS
 from of3.runtime.vision.derived import Derived, derived
 from of3.runtime.vision.eyes import Openness
+from of3.runtime.vision.lens import camera_of
 from of3.runtime.vision.pose import Camera, HeadPose, projected
 
 SHARES = {

@@ -1,12 +1,21 @@
 """How a run's pictures are drawn, by what its records say it was made with."""
 
 import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
 
 from of3.runtime.commands.draw import main
 from of3.runtime.drawing.gaze import GazeNames
 from of3.runtime.logs.made import OutputNames, Run, Session
 from of3.runtime.logs.rows import RowOptions
-from of3.runtime.runs.drawn import drawing_of
+from of3.runtime.runs.drawn import Drawing, draw_frame, drawing_of
+from of3.runtime.tracks.follower import Follower, Following
+from of3.runtime.tracks.watched import WatchedFrame
+from of3.runtime.types import Moment
+from of3.runtime.vision.lens import USUAL
+from tools.made_logs import SIZE_PX, Seed
 
 RUN = Run({"flags": {"max_pixels": 77}}, RowOptions(), "", OutputNames((), ("yaw", "pitch"), {}), {})
 
@@ -24,6 +33,23 @@ def test_the_arrow_goes_by_what_the_mirror_has_shown():
 def test_where_the_mirror_showed_nothing_it_goes_by_what_the_run_says():
     assert drawing_of(RUN, [session({"gaze_measured": []})], "best").gaze == GazeNames()
     assert drawing_of(RUN, [session({})], "best").gaze == GazeNames()
+
+
+@pytest.mark.parametrize("larger", [1, 2])
+def test_a_head_s_axes_begin_at_its_nose_whatever_the_size_of_its_frame(larger):
+    record = Seed(0, pose_deg=(0.0, 30.0, 0.0)).record("frame")
+    assert record.box is not None and record.landmarks is not None
+    box = tuple(larger * side for side in record.box)
+    size_px = SIZE_PX[0] * larger, SIZE_PX[1] * larger
+    landmarks = record.landmarks * larger
+    record = replace(record, box=box, landmarks=landmarks, size_px=size_px)
+    (face,) = Follower(Following(camera=USUAL)).after(0.0, [record])
+    pixels = [np.zeros((size_px[1], size_px[0], 3), np.uint8) for _ in range(2)]
+    for canvas, drawn in zip(pixels, (face, replace(face, camera=None)), strict=True):
+        draw_frame(canvas, WatchedFrame(Moment(0, 0.0, "pts"), (drawn,), None), Drawing(GazeNames()))
+    axes = np.argwhere((pixels[0] != pixels[1]).any(axis=2))[:, ::-1]
+    assert np.linalg.norm(axes - landmarks[54], axis=1).min() < 6 * larger
+    assert np.abs(axes - landmarks[54]).max() < 160 * larger
 
 
 def test_a_run_keeps_what_the_mirror_has_shown(run, out):

@@ -24,6 +24,7 @@ from of3.runtime.settings import Settings
 from of3.runtime.sources.frames import Frame
 from of3.runtime.sources.video import Video
 from of3.runtime.types import Analysis
+from of3.runtime.vision.pose import Camera
 
 GREY_PX = np.full((144, 192, 3), 60, np.uint8)
 PATIENCE_S = 120
@@ -193,7 +194,7 @@ def test_a_frame_has_the_numbers_of_the_same_picture(write, tmp_path, video, log
 @pytest.mark.long
 @pytest.mark.parametrize(
     "flags",
-    [["--format", "both"], ["--smooth", "0.3", "--fps", "20"]],
+    [["--format", "both"], ["--smooth", "0.3", "--fps", "20", "--track_gap", "0.01"]],
 )
 def test_a_killed_run_goes_on_to_the_same_bytes(write, tmp_path, logs, standin_root, flags):
     path = write(tmp_path / "clip.mp4", 100, pixels=scenes)
@@ -412,6 +413,26 @@ def test_python_gets_the_same_faces_of_a_file_and_of_pictures_with_times(clip, s
     assert {frame.moment.time_source for frame in of_pictures} == {"given"}
 
 
+def test_each_frame_has_the_camera_of_its_own_size(write, tmp_path, standin_root):
+    parts = [
+        write(tmp_path / f"{height}.ts", 4, pixels=lambda _, height=height: noise(3, height, 192))
+        for height in (144, 240)
+    ]
+    path = tmp_path / "clip.mpg"
+    path.write_bytes(b"".join(Path(part).read_bytes() for part in parts))
+    settings = Settings(detect=True, landmarks=True, detector_resize="auto")
+    with Pipeline.open(standin_root / "weights" / "of3_bundle", settings) as pipeline:
+        of_file = list(watch(pipeline, str(path), Watching(faces=1)))
+        with Video(str(path)) as opened:
+            pictures = ((frame.pixels(), frame.time_s) for frame in opened.frames())
+            of_pictures = list(watch(pipeline, pictures, Watching(faces=1)))
+    cameras = {144: Camera.of(192, 144), 240: Camera.of(192, 240)}
+    for frames in (of_file, of_pictures):
+        assert [face.camera for frame in frames for face in frame.faces] == [cameras[144]] * 4 + [
+            cameras[240]
+        ] * 4
+
+
 def test_frames_of_a_video_of_which_nothing_comes_are_none(standin_root):
     with Pipeline.open(standin_root / "weights" / "of3_bundle", Settings(detect=True)) as pipeline:
         assert list(watch(pipeline, [])) == []
@@ -425,6 +446,14 @@ def test_a_video_that_was_replaced_is_analysed_anew(write, tmp_path, video, logs
     assert video(path, "--resume", "on") == 0
     assert "another file than it was: analysed anew" in caplog.text
     assert len(rows(logs, "clip")) == 6
+
+
+def test_a_face_that_stays_keeps_its_id_at_a_frame_a_second(write, tmp_path, video, logs):
+    times_ms = [number * 1001 // 30 for number in range(120)]  # 29.97 frames/s: each 30th is 1.001 s later
+    path = write(tmp_path / "clip.mkv", 120, times_ms=times_ms, pixels=lambda number: noise())
+    assert video(path, "--fps", "1", "--faces", "2") == 0
+    assert [row["face_id"] for row in rows(logs, "clip")] == ["0", "1"] * 4
+    assert facts(logs, "clip")["faces_tracked"] == 2
 
 
 def test_two_people_keep_their_ids_where_they_meet(write, tmp_path, faces, permuted_root, logs, real_detector):

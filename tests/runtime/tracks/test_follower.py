@@ -123,9 +123,19 @@ def test_smoothing_steadies_box_landmarks_gaze_and_pose_and_nothing_else():
 def test_who_has_gone_is_forgotten():
     follower = Follower(Following(gap_s=0.1))
     for number in range(100):
-        follower.after(float(number), [record()])
+        follower.after(float(number), [record(1000.0 * (number % 2))])
     assert follower.tracked == 100
-    assert len(follower._people) == 1
+    assert len(follower._people) == 2
+
+
+def test_at_a_frame_in_seconds_people_are_remembered_too():
+    shut, opened = landmarks(open_px=1.0), landmarks(open_px=8.0)
+    follower = Follower(Following(smooth_s=0.5))
+    for number in range(4):
+        follower.after(2.0 * number, [record(landmarks=opened)])
+    ((face,),) = [follower.after(8.0, [record(603.0, landmarks=shut)])]
+    assert (face.face_id, face.is_blink) == (0, True)
+    assert face.record.box is not None and 600 < face.record.box[0] < 603
 
 
 def test_a_record_without_a_box_is_refused():

@@ -140,6 +140,30 @@ def test_a_gap_is_as_long_as_it_is_set():
     assert len(ids_of(Detector().frames(leaving(2), 4, 30), Tracker(gap_s=2.5))[1]) == 1
 
 
+@pytest.mark.parametrize("gap_s", [0, 1])
+@pytest.mark.parametrize("step_s", [30 * 1001 / 30000, 2, 3600])
+def test_who_is_in_the_frame_before_was_not_away_however_long_ago_that_was(step_s, gap_s):
+    frames = [(number * step_s, crowd(number)) for number in range(8)]
+    assert ids_of(frames, Tracker(gap_s)) == {person: [person] for person in range(20)}
+
+
+@pytest.mark.parametrize(("gap_s", "ids"), [(1.0, [0, 1]), (4.0, [0])])
+def test_who_is_not_in_the_frame_before_is_away_since_the_last(gap_s, ids):
+    here = [(0, face(300, 300, 120))]
+    frames = [(0.0, here), (2.0, here), (4.0, []), (6.0, here), (8.0, here)]
+    assert ids_of(frames, Tracker(gap_s))[0] == ids
+
+
+def test_who_can_come_again_is_known_and_nobody_else():
+    tracker, known = Tracker(gap_s=1), []
+    for time_s, boxes in [(0.0, [face(300, 300, 120)]), (0.9, []), (2.0, []), (2.1, [face(300, 300, 120)])]:
+        tracker.ids(boxes, time_s)
+        known.append(tracker.known)
+    assert known == [{0}, {0}, set(), {1}]
+    tracker.ids([], 2.2, is_cut=True)
+    assert tracker.known == set()
+
+
 def test_who_comes_in_elsewhere_is_somebody_else():
     def scene(time_s):
         return [(0, face(200, 300, 100))] if time_s < 1 else [(1, face(700, 300, 100))]

@@ -1,12 +1,14 @@
 import math
 import pickle
 from dataclasses import astuple, replace
+from itertools import product
 
 import numpy as np
 import pytest
 
 from of3.runtime.types import PictureError
 from of3.runtime.vision.canonical_face import FACE_MM, POINTS
+from of3.runtime.vision.derived import derived
 from of3.runtime.vision.pose import Camera, HeadPose, head_pose, projected, rotation_matrix
 
 CAMERA = Camera.of(1280, 720)
@@ -211,6 +213,26 @@ def test_points_for_which_there_is_no_pose_are_the_pictures_error():
     points[list(POINTS)] = 4094.21 * np.stack([across, down], axis=1)
     with pytest.raises(PictureError, match=r"head pose: .*landmarks"):
         head_pose(points, Camera.of(640, 480))
+
+
+FOCAL_PX = (1e-300, 1.0, 875.0, 1e12, 1e160, 1e300)
+
+
+@pytest.mark.parametrize("centre_px", [(640.0, 360.0), (1e12, 1e12), (1e300, 360.0)])
+def test_a_camera_that_cannot_be_gives_a_pose_that_fits_or_none(centre_px):
+    seen = landmarks(looking(pitch=5, yaw=10))
+    cameras = (Camera(fx_px, fy_px, *centre_px) for fx_px, fy_px in product(FOCAL_PX, FOCAL_PX))
+    poses = [derived(seen, camera).pose for camera in cameras]
+    assert None in poses
+    assert all(pose is None or pose.error_px < FACE_PX for pose in poses)
+
+
+def test_before_a_far_too_long_lens_no_head_has_its_landmarks():
+    beside = Camera(1e6, 1e6, 1e12, 1e12)
+    for camera in (Camera(1e300, CAMERA.fy_px, CAMERA.cx_px, CAMERA.cy_px), beside):
+        with pytest.raises(PictureError, match=r"no head has these landmarks before this camera: .*VARIANCE"):
+            head_pose(landmarks(AHEAD), camera)
+        assert derived(landmarks(AHEAD), camera).pose is None
 
 
 def test_poses_and_cameras_can_be_sent_to_another_process():
