@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
+from of3.engines.bundle import BundleError
 from of3.runtime.bundle import points_of
 from of3.runtime.drawing.contours import WFLW, lines_of
 from of3.runtime.pages.picture import scaled
@@ -41,6 +42,9 @@ def findings(subject: Subject, fp32: Fp32) -> Iterator[Finding]:
         found = list(pairs(subject.faces, fp32))
     except PictureError as error:
         yield Finding(ON_FACES, ITEMS[ON_FACES], "does not hold", str(error), LOOK)
+        return
+    except BundleError as error:
+        yield from (Finding(check, item, "cannot tell", f"refused: {error}") for check, item in ITEMS.items())
         return
     for check, item in ITEMS.items():
         yield (landmarks if check == ON_FACES else pose)(item, found, subject.is_stand_in)
