@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from of3.engines.bundle import REMEDY, Bundle, BundleError, ModelCard, ModelFile
+from of3.runtime.logs.columns import legible
 from of3.verify.finding import Finding, Listing
 
 CHECK, ITEM = "bundle", "files"
@@ -36,4 +37,4 @@ def _damage(file: ModelFile) -> Iterator[str]:
     try:
         file.read()
     except BundleError as error:
-        yield str(error)
+        yield legible(str(error))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 
@@ -226,6 +227,24 @@ def test_more_faces_are_taken_from_a_folder(responsive, standin_root, tmp_path):
     _, _, found = verified(responsive)
     (shown,) = found["emotions: labels on faces that smile"]["exhibits"]
     assert "smile.png" in [row[0] for row in shown["rows"]]
+
+
+def test_names_that_are_not_utf8_are_legible_everywhere(responsive, capsys):
+    """Of the root, a picture, and a file that is gone, whose path an error tells."""
+    folder = responsive.folder.rename(responsive.folder.with_name(os.fsdecode(b"root\xff")))
+    (folder / "images/face_0.png").rename(folder / "images" / os.fsdecode(b"a\xfe.png"))
+    (folder / "weights/of3_bundle/multitask.check.npz").unlink()
+    responsive.folder, responsive.weights = folder, folder / "weights"
+    status, wrong, found = verified(responsive)
+    assert (status, wrong) == (1, [FILES, CPU_FP32])
+    page = (responsive.weights / "of3_verify/verify.html").read_text()
+    for text in (page, json.dumps(found), capsys.readouterr().out):
+        assert "\\udc" not in text
+        text.encode()
+    assert r"root\xff/weights/of3_bundle, sha256" in page
+    assert r"root\xff/weights/of3_bundle/multitask.check.npz: No such file" in found[CPU_FP32]["said"]
+    (listing,) = found["emotions: labels on faces that smile"]["exhibits"]
+    assert r"a\xfe.png" in [row[0] for row in listing["rows"]]
 
 
 def test_no_bundle_and_no_folder_of_faces_end_with_2(tmp_path):
