@@ -5,6 +5,7 @@ import logging
 import platform
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from of3.runtime.bundle import open_bundle, weights_of
 from of3.runtime.commands.arguments import add_places, completed
 from of3.runtime.commands.parser import Parser
 from of3.runtime.commands.status import status_of
+from of3.runtime.logs.columns import legible
 from of3.runtime.logs.files import replace_text
 from of3.runtime.runs.console import log_to_stderr
 from of3.runtime.types import RunError
@@ -61,14 +63,14 @@ def _verify(given: argparse.Namespace, found: list[Finding]) -> None:
     try:
         bundle = open_bundle(given.bundle)
         for finding in findings(subject_of(bundle, given.of3_root, given.weights, given.faces)):
-            found.append(finding)
-            print(line(finding), flush=True)
+            found.append(replace(finding, said=legible(finding.said), remedy=legible(finding.remedy)))
+            print(line(found[-1]), flush=True)
     except (BundleError, EngineUnavailable) as error:
         raise RunError(str(error)) from error
     made_with = conditions(bundle)
     given.out.mkdir(parents=True, exist_ok=True)
     replace_text(given.out / "verify.json", document(made_with, found))
-    print(f"{counted(found)}: {_page(given.out / 'verify.html', made_with, found)}")
+    print(f"{counted(found)}: {legible(_page(given.out / 'verify.html', made_with, found))}")
 
 
 def _page(path: Path, made_with: Mapping[str, str], found: Sequence[Finding]) -> str:
@@ -101,7 +103,7 @@ def conditions(bundle: Bundle) -> Mapping[str, str]:
     """What the verdicts hold for."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "bundle": f"{bundle.folder}, sha256 {bundle.digest}",
+        "bundle": f"{legible(str(bundle.folder))}, sha256 {bundle.digest}",
         "weights": weights_of(bundle).removeprefix("weights: "),
         "machine": f"{platform.platform()}, {host.processor()}, {host.cores()} cores",
         "GPU": machine.describe_gpu(),

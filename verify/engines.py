@@ -7,7 +7,7 @@ import numpy as np
 
 from of3.engines import host, plugins, selfcheck
 from of3.engines.base import BatchRefused, CpuThreads, Engine, EngineFailed, EngineUnavailable, Outputs
-from of3.engines.bundle import Bundle, ModelCard
+from of3.engines.bundle import Bundle, BundleError, ModelCard
 from of3.engines.registry import ORDER, PRECISIONS, Kind, kind_named
 from of3.verify.finding import Figure, Finding, beyond
 from of3.verify.fp32 import ROWS, Known, in_batches
@@ -72,18 +72,27 @@ def _tried(bundle: Bundle, variant: Variant, known: Known) -> Finding:
         if selfcheck.FAILS in str(error):
             return Finding(CHECK, item, "does not hold", f"drifts: {error}", DRIFTS)
         return Finding(CHECK, item, "cannot tell", f"does not open: {error}")
+    except BundleError as error:
+        return refused(item, str(error))
     try:
         return measured(engine, item, known, card.check.bounds[variant.bounds])
     except (BatchRefused, EngineFailed) as error:
         return Finding(CHECK, item, "does not hold", f"breaks: {error}", DRIFTS)
+    except BundleError as error:
+        return refused(item, str(error))
     finally:
         engine.close()
+
+
+def refused(item: str, reason: str) -> Finding:
+    """Of a network whose files are not those that were exported."""
+    return Finding(CHECK, item, "does not hold", f"refused: {reason}")
 
 
 def measured(engine: Engine, item: str, known: Known, bounds: Mapping[str, float]) -> Finding:
     """Drift from fp32 of every output, what is decided otherwise, and batches against single pictures.
 
-    bounds: of the largest difference, by output.
+    bounds: of the largest difference, by output.  Raises BatchRefused, EngineFailed, BundleError.
     """
     stored = _from_stored(engine, known.card, bounds)
     single = [in_batches(engine, batch, 1) for batch in known.inputs]

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from of3.engines.base import CpuThreads, Engine, Floats, Outputs
-from of3.engines.bundle import Bundle, InputCard, ModelCard
+from of3.engines.bundle import Bundle, BundleError, InputCard, ModelCard
 from of3.engines.registry import CPU
 from of3.runtime.types import Pixels
 from of3.runtime.vision.landmarks import SIDE_PX, align, box_of
@@ -34,16 +34,26 @@ class Known:
 
 
 class Fp32:
-    """Use as a context manager.  Raises EngineUnavailable, BundleError."""
+    """Use as a context manager.  Raises EngineUnavailable.
+
+    refused: why the graph of a network is not run, by model.
+    """
 
     def __init__(self, bundle: Bundle):
         threads = CpuThreads(0)  # of several sessions only one might spin
         self.bundle = bundle
-        self._engines: dict[str, Engine] = {
-            name: CPU.open(bundle, name, "fp32", False, threads) for name in bundle.models
-        }
+        self._engines: dict[str, Engine] = {}
+        self.refused: dict[str, str] = {}
+        for name in bundle.models:
+            try:
+                self._engines[name] = CPU.open(bundle, name, "fp32", False, threads)
+            except BundleError as error:
+                self.refused[name] = str(error)
 
     def run(self, model: str, batch: Floats, rows: int = 1) -> Outputs:
+        """Raises BundleError: the network is refused."""
+        if model in self.refused:
+            raise BundleError(self.refused[model])
         return in_batches(self._engines[model], batch, rows)
 
     def name(self, model: str) -> str:
@@ -110,5 +120,5 @@ def _flat(values: Sequence[Floats]) -> Floats:
 
 
 def known_of(fp32: Fp32, pictures: Sequence[Pixels]) -> Mapping[str, Known]:
-    """Every network of the bundle."""
-    return {model: fp32.known(model, pictures) for model in fp32.bundle.models}
+    """Every network of the bundle that is not refused."""
+    return {model: fp32.known(model, pictures) for model in fp32.bundle.models if model not in fp32.refused}

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
+from of3.engines.bundle import BundleError
 from of3.runtime.bundle import points_of
 from of3.runtime.drawing.contours import WFLW, lines_of
+from of3.runtime.pages.picture import scaled
 from of3.runtime.types import Floats, PictureError, Pixels
 from of3.runtime.vision.pose import MOST_ERROR, Camera, HeadPose, head_pose
 from of3.verify.finding import Drawing, Figure, Finding, beyond
@@ -40,6 +42,9 @@ def findings(subject: Subject, fp32: Fp32) -> Iterator[Finding]:
         found = list(pairs(subject.faces, fp32))
     except PictureError as error:
         yield Finding(ON_FACES, ITEMS[ON_FACES], "does not hold", str(error), LOOK)
+        return
+    except BundleError as error:
+        yield from (Finding(check, item, "cannot tell", f"refused: {error}") for check, item in ITEMS.items())
         return
     for check, item in ITEMS.items():
         yield (landmarks if check == ON_FACES else pose)(item, found, subject.is_stand_in)
@@ -119,9 +124,8 @@ def _pose(landmarks_px: Floats, pixels: Pixels) -> HeadPose | None:
 
 def _drawn(pair: MirroredPair) -> Pixels:
     """The picture, of a size for a page, with the landmarks as the contours that they should be."""
-    scale = DRAWN_PX / max(pair.pixels.shape[:2])
-    made = cv2.resize(pair.pixels, None, fx=scale, fy=scale).astype(np.uint8, copy=False)
-    landmarks_px = pair.straight_px * np.float32(scale)
+    made = scaled(pair.pixels, DRAWN_PX)
+    landmarks_px = pair.straight_px * np.float32(DRAWN_PX / max(pair.pixels.shape[:2]))
     for line in lines_of(landmarks_px, WFLW):
         points = np.rint(line.points_px).astype(np.int32)
         cv2.polylines(made, [points], line.is_closed, GREEN, 1, cv2.LINE_AA)

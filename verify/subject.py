@@ -7,6 +7,7 @@ from pathlib import Path
 
 from of3.engines.bundle import Bundle
 from of3.export.pictures import draw_face
+from of3.runtime.logs.columns import legible
 from of3.runtime.types import PictureError, Pixels
 from of3.runtime.vision.decoding import decode
 from of3.runtime.vision.images import SUFFIXES, read_bytes
@@ -58,7 +59,7 @@ def subject_of(bundle: Bundle, root: Path, weights: Path, more: Path | None) -> 
 
 
 def pictures_below(folder: Path, most: int) -> list[Picture]:
-    """The first `most` readable ones, in sorted order; their names are paths below `folder`."""
+    """The first `most` readable ones, in sorted order; their names are legible paths below `folder`."""
     found: list[Picture] = []
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES):
         if len(found) == most:
@@ -68,6 +69,6 @@ def pictures_below(folder: Path, most: int) -> list[Picture]:
             pixels = decode(content).pixels
         except PictureError:
             continue
-        name = path.relative_to(folder).as_posix()
+        name = legible(path.relative_to(folder).as_posix())
         found.append(Picture(name, pixels, hashlib.sha256(content).hexdigest()))
     return found

@@ -8,10 +8,9 @@ from contextlib import suppress
 from itertools import groupby
 
 import cv2
-import numpy as np
 
 from of3.runtime.logs.items import stamp_of
-from of3.runtime.pages.picture import data_uri
+from of3.runtime.pages.picture import data_uri, scaled
 from of3.runtime.report.batch import Box, Spot
 from of3.runtime.sources.container import VideoError
 from of3.runtime.sources.video import Video
@@ -82,7 +81,4 @@ def shown_of(pixels: Pixels, box: Box | None) -> Pixels:
         left, top, right, bottom = (max(0, round(each)) for each in (x - half, y - half, x + half, y + half))
         inside = pixels[top:bottom, left:right]
         pixels = inside if inside.size else pixels
-    height, width = pixels.shape[:2]
-    factor = min(1.0, SIDE_PX / max(height, width))
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return scaled(pixels, min(SIDE_PX, max(pixels.shape[:2])))

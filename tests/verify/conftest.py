@@ -82,6 +82,11 @@ class Root:
         digest = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         self.manifest(lambda document: entry(document).update(digest))
 
+    def damage(self, name, size_bytes):
+        """Leave a file of the bundle its first bytes, as a copy that broke off, whatever the manifest says."""
+        path = self.bundle / name
+        replaced(path, path.read_bytes()[:size_bytes])
+
     def checkpoint(self, change):
         """Change tensors of the multitask network's checkpoint, from which the bundle claims to be made."""
         path = self.weights / "MTL_backbone.pth"

@@ -101,3 +101,10 @@ def test_stand_ins_are_drawn_and_not_judged(off_px):
     assert found.verdict == "cannot tell"
     (drawn,) = found.exhibits
     assert [drawing.pixels.max() > 0 for drawing in drawn] == [True] * len(TURNED)
+
+
+def test_a_thin_picture_is_drawn_a_pixel_high():
+    """At the size of a page its height is less than half a pixel."""
+    thin = MirroredPair("thin", np.zeros((3, 2000, 3), np.uint8), *[seen_px((0.0, 0.0, 0.0))] * 2)
+    (drawn,) = of_landmarks([*pairs_of(), thin]).exhibits
+    assert drawn[-1].pixels.shape == (1, 320, 3)

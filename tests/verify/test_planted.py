@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 
@@ -143,6 +144,52 @@ def test_a_graph_that_drifts_from_what_was_exported_is_found(responsive):
     assert "drifts: emotion_logits from the export's" in found[CPU_FP32]["said"]
 
 
+FILES = "bundle: files"
+OF_FACES = (
+    "action units: order of outputs",
+    "gaze: which output is yaw",
+    "emotions: labels on faces that smile",
+)
+
+
+def test_a_graph_that_is_gone_leaves_all_else_told(responsive):
+    page = responsive.weights / "of3_verify/verify.html"
+    page.parent.mkdir()
+    page.write_text("an older one")
+    (responsive.bundle / "multitask.fp32.onnx").unlink()
+    status, wrong, found = verified(responsive)
+    assert (status, wrong) == (1, [FILES, CPU_FP32])
+    assert "multitask.fp32.onnx: No such file" in found[CPU_FP32]["said"]
+    assert {found[name]["verdict"] for name in (PYTORCH, *OF_FACES)} == {"cannot tell"}
+    assert found["engine: detector on cpu fp32"]["verdict"] == "holds"
+    assert f"Does not hold: {FILES}; {CPU_FP32}." in page.read_text()
+
+
+@pytest.mark.long
+def test_a_self_check_that_is_short_leaves_all_else_told(responsive):
+    responsive.damage("multitask.check.npz", 1000)
+    status, wrong, found = verified(responsive)
+    assert (status, wrong) == (1, [FILES, CPU_FP32])
+    assert "multitask.check.npz: got 1000 bytes" in found[CPU_FP32]["said"]
+    assert found[PYTORCH]["verdict"] == "holds"
+
+
+@pytest.mark.long
+def test_faces_without_a_detector_leave_landmarks_open(standin):
+    (standin.bundle / "detector.fp32.onnx").unlink()
+    status, wrong, found = verified(standin)
+    assert (status, wrong) == (1, [FILES, "engine: detector on cpu fp32"])
+    assert found["engine: landmarks on cpu fp32"]["verdict"] == "holds"
+    assert "detector.fp32.onnx" in found["head pose: of mirrored pairs"]["said"]
+
+
+def test_a_file_that_nothing_here_opens_is_found(responsive):
+    responsive.damage("multitask.bf16.onnx", 1)
+    status, wrong, found = verified(responsive)
+    assert (status, wrong) == (1, [FILES])
+    assert "multitask.bf16.onnx" in found[FILES]["said"]
+
+
 @pytest.mark.long
 def test_numbers_that_are_none_are_found(responsive):
     responsive.graph("multitask", scaled("gaze_regressor.bias", math.nan))
@@ -180,6 +227,24 @@ def test_more_faces_are_taken_from_a_folder(responsive, standin_root, tmp_path):
     _, _, found = verified(responsive)
     (shown,) = found["emotions: labels on faces that smile"]["exhibits"]
     assert "smile.png" in [row[0] for row in shown["rows"]]
+
+
+def test_names_that_are_not_utf8_are_legible_everywhere(responsive, capsys):
+    """Of the root, a picture, and a file that is gone, whose path an error tells."""
+    folder = responsive.folder.rename(responsive.folder.with_name(os.fsdecode(b"root\xff")))
+    (folder / "images/face_0.png").rename(folder / "images" / os.fsdecode(b"a\xfe.png"))
+    (folder / "weights/of3_bundle/multitask.check.npz").unlink()
+    responsive.folder, responsive.weights = folder, folder / "weights"
+    status, wrong, found = verified(responsive)
+    assert (status, wrong) == (1, [FILES, CPU_FP32])
+    page = (responsive.weights / "of3_verify/verify.html").read_text()
+    for text in (page, json.dumps(found), capsys.readouterr().out):
+        assert "\\udc" not in text
+        text.encode()
+    assert r"root\xff/weights/of3_bundle, sha256" in page
+    assert r"root\xff/weights/of3_bundle/multitask.check.npz: No such file" in found[CPU_FP32]["said"]
+    (listing,) = found["emotions: labels on faces that smile"]["exhibits"]
+    assert r"a\xfe.png" in [row[0] for row in listing["rows"]]
 
 
 def test_no_bundle_and_no_folder_of_faces_end_with_2(tmp_path):
