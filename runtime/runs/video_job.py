@@ -7,6 +7,7 @@ the part before, and a decoder comes to a part only through what lies before it.
 import logging
 import math
 import os
+import platform
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -107,8 +108,8 @@ def job_of(
         "av": container.version(),
         "video": {name: value for name, value in own.items() if OWN[name].matters},
     }
-    of_share = options.run.shard and folder / f".au_info.{options.run.shard[0]}.tmp"
-    write_au_info(folder, run.au_info, of_share)
+    # Shares and workers, on one machine or several, come here at the same time.
+    write_au_info(folder, run.au_info, folder / f".au_info.{platform.node()}.{os.getpid()}.tmp")
     run = replace(run, identity=identity, root="")
     return Job(options, folder, session, errors, interruption, lock, run, {**flags, **own}, cores, progress)
 
