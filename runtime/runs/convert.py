@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from of3.runtime.logs.columns import Column, Value
+from of3.runtime.logs.made import OutputNames
 from of3.runtime.logs.opening import is_there, make_folders, refuse_shared
 from of3.runtime.runs.progress import counting_bar
 from of3.runtime.runs.reading import held, log_folder, recorded_parts
@@ -15,7 +16,7 @@ from of3.runtime.tables.libraries import library
 from of3.runtime.tables.long import Long
 from of3.runtime.tables.openface2 import openface2
 from of3.runtime.tables.parquet import made_in, write_parquet
-from of3.runtime.tables.parts import Group, groups_of
+from of3.runtime.tables.parts import Group, Part, groups_of
 from of3.runtime.tables.pyfeat import pyfeat
 from of3.runtime.tables.text import has_columns, write_text
 from of3.runtime.types import RunError
@@ -28,6 +29,7 @@ FORMS: Mapping[str, Callable[[Sequence[Column], int], Form]] = {
     "pyfeat": pyfeat,
     "long": lambda columns, points: Long(columns),
 }
+AS_MEASURED = ("openface2", "pyfeat")  # whose gaze says where somebody looks; ours say what the run's do
 APART = ("openface2",)  # a table for each video, as its own program writes them
 
 log = logging.getLogger(__name__)
@@ -69,12 +71,16 @@ def convert(asked: Conversion) -> None:
             if not part.is_finished:
                 log.warning("%s: not finished: its frames so far are converted", part.path or part.stem)
         groups = groups_of(parts, asked.to in APART)
+        naming = OutputNames.as_named
+        if asked.to in AS_MEASURED:
+            naming = OutputNames.as_measured
+            _say_exchanged(asked, parts)
         places = [asked.place_of(folder, group) for group in groups]
         if len(set(places)) < len(places):
             raise RunError(f"{places[0]}: is of the pictures and of a video: move one of them to other --logs")
         with counting_bar(sum(part.total for part in parts)) as shown:
             for group, place in zip(groups, places, strict=True):
-                _write(asked, place, group, group.rows(how, shown))
+                _write(asked, place, group, group.rows(how, naming, shown))
     _say_lacking(asked, groups)
 
 
@@ -94,6 +100,15 @@ def _write(asked: Conversion, place: Path, group: Group, rows: Iterable[Sequence
 
 def _taken(place: Path) -> RunError:
     return RunError(f"{place}: is there and not of3's: move it away, or pass another --out")
+
+
+def _say_exchanged(asked: Conversion, parts: Sequence[Part]) -> None:
+    if any(part.is_exchanged for part in parts):
+        log.warning(
+            "%s: gaze as the mirror test found it: yaw is what the run's own tables call pitch, and pitch yaw "
+            "(a run with --gaze_order measured names them so too)",
+            asked.to,
+        )
 
 
 def _say_lacking(asked: Conversion, groups: Sequence[Group]) -> None:

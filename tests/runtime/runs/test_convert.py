@@ -14,6 +14,7 @@ from of3.runtime import Record, open_records, read_logs
 from of3.runtime.commands.cli import main as of3
 from of3.runtime.commands.convert import main
 from of3.runtime.commands.video import main as of3_video
+from of3.runtime.drawing.gaze import GazeNames
 from of3.runtime.logs.columns import UNITS
 from of3.runtime.logs.store import open_store
 from of3.runtime.runs.lock import locked
@@ -177,6 +178,43 @@ def test_a_script_for_openface2_reads_a_video(videos, converted):
     )
     assert good.filter(regex="_r$|^eye_lmk|^[XYZ]_|^p_").isna().all().all()
     assert good.groupby("face_id")["gaze_angle_y"].mean().notna().sum() >= 3
+
+
+@pytest.fixture
+def exchanged(pictures, videos, tmp_path):
+    """The same logs of pictures and videos, of a bundle whose first gaze output is pitch by the mirror test."""
+    logs = Path(shutil.copytree(videos, tmp_path / "exchanged"))
+    shutil.copy(pictures / "openface3" / "records.sqlite", logs / "openface3")
+    for records in (logs / "openface3").rglob("*.sqlite"):
+        with open_store(records) as store, store.transaction():
+            made = store.sessions()[0].made
+            bundle = {**made["bundle"], "gaze_measured": ["pitch", "yaw"]}
+            store.put_session(1, replace(store.sessions()[0], made={**made, "bundle": bundle}), 1)
+    return logs
+
+
+@pytest.mark.parametrize("table", ["pictures.csv", "three.csv"])
+def test_openface2_s_gaze_is_what_the_mirror_test_found_as_an_arrow_is(exchanged, converted, table, caplog):
+    found = as_openface2(converted(exchanged, "openface2") / table).query("success == 1")
+    ours = read_logs(converted(exchanged, "parquet") / f"{table.replace('three', 'videos')[:-4]}.parquet")
+    seen = ours[ours.success & ~ours.get("video", ours.iloc[:, 0]).str.contains("/b/")]
+    want = [GazeNames("pitch", "yaw").direction(each) for each in angles(seen)]
+    np.testing.assert_allclose(found[[f"gaze_0_{axis}" for axis in "xyz"]], want, atol=2e-6)
+    np.testing.assert_allclose(found["gaze_angle_x"], -seen["gaze_pitch"], atol=1e-3)
+    assert sum("yaw is what the run's own tables call pitch" in text for text in caplog.messages) == 1
+
+
+def angles(frame):
+    return [{"yaw": yaw, "pitch": pitch} for yaw, pitch in zip(frame.gaze_yaw, frame.gaze_pitch, strict=True)]
+
+
+def test_pyfeat_s_gaze_is_what_the_mirror_test_found_and_ours_what_the_run_calls_it(exchanged, converted):
+    theirs = pd.read_csv(converted(exchanged, "pyfeat") / "videos.csv")
+    ours = read_logs(converted(exchanged, "parquet") / "videos.parquet")
+    np.testing.assert_allclose(theirs["gaze_yaw"], ours["gaze_pitch"].to_numpy(), atol=5.1e-5)
+    np.testing.assert_allclose(theirs["gaze_pitch"], ours["gaze_yaw"].to_numpy(), atol=5.1e-5)
+    long = pd.read_csv(converted(exchanged, "long") / "videos.csv").query("name == 'gaze_yaw'")
+    np.testing.assert_allclose(long["value"], ours["gaze_yaw"].dropna().to_numpy(), atol=5.1e-5)
 
 
 def test_openface2_of_pictures_counts_them_and_names_them(pictures, converted):

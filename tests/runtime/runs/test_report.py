@@ -2,11 +2,13 @@
 
 import os
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
 
 from of3.runtime.commands.report import main
+from of3.runtime.logs.store import open_store
 from of3.runtime.runs.lock import locked
 from tools.made_logs import drawn, write_pictures, write_video
 
@@ -158,6 +160,23 @@ def test_of_many_videos_some_have_lines_and_the_others_are_counted(tmp_path):
     text = " ".join(text_of(tmp_path / "openface3" / "report.html").split())
     assert "2 of 17 videos have no time lines here" in text
     assert "frames 51 with" in text
+
+
+def noted(logs, change):
+    """What the first session of the pictures' records did, otherwise."""
+    with open_store(logs / "openface3" / "records.sqlite") as store, store.transaction():
+        session = store.sessions()[0]
+        store.put_session(1, replace(session, made=change(session.made)), 1)
+
+
+@pytest.mark.parametrize(
+    ("measured", "is_told"), [(["pitch", "yaw"], True), (["yaw", "pitch"], False), ([], False)]
+)
+def test_gaze_that_is_named_otherwise_than_it_was_measured_is_told(few, measured, is_told):
+    noted(few, lambda made: {**made, "bundle": {**made["bundle"], "gaze_measured": measured}})
+    assert main([str(few)]) == 0
+    text = text_of(few / "openface3" / "report.html")
+    assert ("what this page calls gaze yaw is pitch" in text) is is_told
 
 
 def test_facts_that_others_wrote_do_no_harm(few):
