@@ -19,13 +19,20 @@ from of3.runtime.vision.derived import derived
 from of3.runtime.vision.pose import Camera
 
 QUALITY = 92  # of JPEGs: letters without fringes
+NO_ARROWS = (
+    "no gaze arrows: the export's mirror test could not tell which gaze output is yaw "
+    "(gaze_measured of bundle.json)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """How a run's pictures are drawn.  faces: of each, as the flag says it.  max_pixels: of a picture."""
+    """How a run's pictures are drawn.  gaze: None for no arrow.  faces: of each, as the flag says it.
 
-    gaze: GazeNames
+    max_pixels: of a picture.
+    """
+
+    gaze: GazeNames | None
     faces: Faces = "all"
     max_pixels: int = MAX_PIXELS
 
