@@ -30,6 +30,7 @@ FORMS: Mapping[str, Callable[[Sequence[Column], int], Form]] = {
     "long": lambda columns, points: Long(columns),
 }
 AS_MEASURED = ("openface2", "pyfeat")  # whose gaze says where somebody looks; ours say what the run's do
+CONFIDENCE = {"openface2": "confidence", "pyfeat": "FaceScore"}
 APART = ("openface2",)  # a table for each video, as its own program writes them
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ def convert(asked: Conversion) -> None:
             for group, place in zip(groups, places, strict=True):
                 _write(asked, place, group, group.rows(how, naming, shown))
     _say_lacking(asked, groups)
+    _say_unsure(asked, parts)
 
 
 def _write(asked: Conversion, place: Path, group: Group, rows: Iterable[Sequence[Value]]) -> None:
@@ -119,6 +121,17 @@ def _say_lacking(asked: Conversion, groups: Sequence[Group]) -> None:
     lacking = dict.fromkeys(name for form in forms for name in form.lacking)
     if lacking:
         log.warning("%s: not measured, blank or left out: %s", asked.to, ", ".join(in_ranges(lacking)))
+
+
+def _say_unsure(asked: Conversion, parts: Sequence[Part]) -> None:
+    """Scripts for other programs begin by leaving out the faces that these are not sure of."""
+    if asked.to in CONFIDENCE and any(not part.has_confidence for part in parts):
+        log.warning(
+            "%s: %s is blank where no detector ran (--skip_detect on): scripts that filter by it drop every "
+            "such row",
+            asked.to,
+            CONFIDENCE[asked.to],
+        )
 
 
 def in_ranges(names: Iterable[str]) -> list[str]:

@@ -39,6 +39,7 @@ class Part:
     total: int  # pictures or frames
     is_finished: bool
     identities: Sequence[Mapping[str, Any]]  # with what its rows were made
+    has_confidence: bool  # of every face: whether a detector ran
     is_exchanged: bool  # whether its gaze is named otherwise than it was measured to be
 
     def columns(self, points: int) -> tuple[Column, ...]:
@@ -122,6 +123,7 @@ def _part(records: Path, stem: str | None, how: str) -> Part:
             sum(store.counts(number).total for number in runs),
             stem is None or any(session.made.get(FINISHED) for session in store.sessions()),
             [run.identity for run in runs.values()],
+            all(not run.identity.get("flags", {}).get("skip_detect") for run in runs.values()),
             any(run.names.as_measured(measured) != run.names for run in runs.values()),
         )
 

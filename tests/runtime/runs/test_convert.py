@@ -229,6 +229,18 @@ def test_what_openface2_has_and_nobody_measures_is_said(videos, converted, caplo
     assert "eye_lmk_x_0 to eye_lmk_x_55" in said and "AU45_r" in said and "AU12_c" not in said
 
 
+@pytest.mark.parametrize("form", ["openface2", "pyfeat"])
+def test_confidence_that_is_blank_because_no_detector_ran_is_told(run, out, pictures, tmp_path, form, caplog):
+    assert run("--no_calib", "on", "--skip_detect", "on", "--faces", "best") == 0
+    for logs, lines in ((out.parent, 1), (pictures, 0)):
+        caplog.clear()
+        assert main([str(logs), "--to", form, "--out", str(tmp_path / form)]) == 0
+        assert sum("blank where no detector ran" in text for text in caplog.messages) == lines
+    assert main([str(out.parent), "--to", "openface2", "--out", str(tmp_path / "of")]) == 0
+    found = as_openface2(tmp_path / "of" / "pictures.csv").query("success == 1")
+    assert len(found) and found["confidence"].isna().all()
+
+
 def test_a_space_stands_behind_a_comma_where_that_is_wanted(videos, converted):
     path = converted(videos, "openface2", "--separator", "comma_space") / "three.csv"
     assert path.read_text().startswith("frame, face_id, timestamp")
