@@ -70,7 +70,7 @@ def convert(asked: Conversion) -> None:
         parts = recorded_parts(folder, how)
         for part in parts:
             if not part.is_finished:
-                log.warning("%s: not finished: its frames so far are converted", part.path or part.stem)
+                log.warning("%s: not finished: its rows so far are converted", part.path or part.stem or folder)
         groups = groups_of(parts, asked.to in APART)
         naming = OutputNames.as_named
         if asked.to in AS_MEASURED:

@@ -38,6 +38,7 @@ class Part:
     points: int  # landmarks of a face
     total: int  # pictures or frames
     is_finished: bool
+    given: int  # pictures that a run was asked for; 0: nobody knows
     identities: Sequence[Mapping[str, Any]]  # with what its rows were made
     has_confidence: bool  # of every face: whether a detector ran
     is_exchanged: bool  # whether its gaze is named otherwise than it was measured to be
@@ -105,6 +106,8 @@ def groups_of(parts: Sequence[Part], is_apart: bool) -> list[Group]:
 def parts_of(folder: Path, how: str) -> list[Part]:
     """What has rows: the pictures first, then the videos by stem.  folder: `<logs>/openface3`.
 
+    Records do not say whether all pictures are in them: they are taken for finished.
+
     how: as of `Part.rows`.  Raises RunError, OSError.
     """
     found = [_part(folder / FILE, None, how)] if is_there(folder / FILE) else []
@@ -122,6 +125,7 @@ def _part(records: Path, stem: str | None, how: str) -> Part:
             max(run.rows.points for run in runs.values()),
             sum(store.counts(number).total for number in runs),
             stem is None or any(session.made.get(FINISHED) for session in store.sessions()),
+            0,
             [run.identity for run in runs.values()],
             all(not run.identity.get("flags", {}).get("skip_detect") for run in runs.values()),
             any(run.names.as_measured(measured) != run.names for run in runs.values()),

@@ -1,6 +1,7 @@
 """`of3 convert`: logs of real runs, read as others read them."""
 
 import csv
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -304,8 +305,17 @@ def test_a_video_that_is_not_finished_is_converted_and_told(videos, tmp_path, ca
     with open_store(logs / "openface3" / "video" / "three.sqlite") as store, store.transaction():
         store.put_session(1, replace(store.sessions()[0], made={}), 1)
     assert main([str(logs), "--to", "openface2"]) == 0
-    assert "three.mp4: not finished: its frames so far are converted" in caplog.text
+    assert "three.mp4: not finished: its rows so far are converted" in caplog.text
     assert (logs / "openface3" / "converted" / "openface2" / "three.csv").exists()
+
+
+def test_pictures_that_a_run_has_not_finished_are_converted_and_told(pictures, tmp_path, caplog):
+    logs = Path(shutil.copytree(pictures, tmp_path / "logs"))
+    run = logs / "openface3" / "run.json"
+    for is_finished in (True, False):
+        run.write_text(json.dumps({**json.loads(run.read_text()), "finished": is_finished}))
+        assert main([str(logs), "--to", "long"]) == 0
+        assert (f"{logs / 'openface3'}: not finished" in caplog.text) is not is_finished
 
 
 def test_pictures_and_videos_have_their_own_tables_never_one_place(pictures, videos, tmp_path, caplog):

@@ -179,6 +179,22 @@ def test_gaze_that_is_named_otherwise_than_it_was_measured_is_told(few, measured
     assert ("what this page calls gaze yaw is pitch" in text) is is_told
 
 
+def test_a_run_that_was_ended_early_is_told_above_all_else(few):
+    (few / "openface3" / "run.json").write_text('{"finished": false, "counts": {"images": 1500}}')
+    with open_store(few / "openface3" / "video" / "v.sqlite") as store, store.transaction():
+        store.put_session(1, replace(store.sessions()[0], made={}), 1)
+    assert main([str(few)]) == 0
+    text = " ".join(text_of(few / "openface3" / "report.html").split())
+    said = text.index("3 pictures, of 1,500 that the run was given; 45 frames of v.mp4")
+    assert text.index("Not finished") < said < text.rindex("Pictures: what ran")
+
+
+def test_a_run_that_came_to_its_end_says_nothing_of_it(few):
+    (few / "openface3" / "run.json").write_text('{"finished": true, "counts": {"images": 3}}')
+    assert main([str(few)]) == 0
+    assert "Not finished" not in text_of(few / "openface3" / "report.html")
+
+
 def test_facts_that_others_wrote_do_no_harm(few):
     for path in (few / "openface3" / "video").rglob("*.json"):
         path.write_text('{"notes": 3, "cuts_s": "x", "faces": [], "duration_s": {}, "flags": 7}')
