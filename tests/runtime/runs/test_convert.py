@@ -249,6 +249,23 @@ def test_a_space_stands_behind_a_comma_where_that_is_wanted(videos, converted):
     pd.testing.assert_frame_equal(spaced, as_openface2(converted(videos, "openface2") / "three.csv"))
 
 
+@pytest.mark.parametrize(("form", "name"), [("openface2", "path"), ("pyfeat", "input"), ("long", "path")])
+def test_a_space_behind_a_comma_does_not_change_a_name(pictures, converted, form, name):
+    plain = as_openface2(converted(pictures, form) / "pictures.csv")
+    spaced = as_openface2(converted(pictures, form, "--separator", "comma_space") / "pictures.csv")
+    assert plain[name].notna().all()
+    pd.testing.assert_frame_equal(spaced, plain)
+
+
+@pytest.mark.parametrize(("logs", "table"), [("pictures", "pictures.csv"), ("videos", "three.csv")])
+def test_a_table_with_spaces_behind_its_commas_is_read_as_one_without(request, converted, logs, table):
+    logs = request.getfixturevalue(logs)
+    plain = read_logs(converted(logs, "openface2") / table)
+    spaced = read_logs(converted(logs, "openface2", "--separator", "comma_space") / table)
+    pd.testing.assert_frame_equal(spaced, plain)
+    assert plain["success"].dtype == bool
+
+
 def test_pyfeat_s_names_hold_our_numbers(videos, converted):
     found, ours = pd.read_csv(converted(videos, "pyfeat") / "videos.csv"), read_logs(videos)
     assert found.columns[:4].tolist() == ["input", "frame", "approx_time", "FaceRectX"]
