@@ -77,6 +77,7 @@ def _page(asked: Asked, folder: Path, parts: Sequence[Part], how: str) -> Page:
         spots = [spot for each, _ in found for spot in each.summary.spots()]
         spots += [*of_videos.summary.spots(), *(spot for video in watched for spot in video.spots)]
         thumbnails.read(spots)
+        _say_lacking(thumbnails)
     sections, datasets = list(_unfinished(parts)), dict[str, Columns]()
     for each, alike in found:
         flags = document(folder / runinfo.FILE).get("flags")
@@ -86,7 +87,7 @@ def _page(asked: Asked, folder: Path, parts: Sequence[Part], how: str) -> Page:
         flags = watched[-1].facts.get("flags")
         ran, *others = _sections("Videos", "frames", of_videos, flags, thumbnails)
         sections += [ran, section, *others]
-    return Page("of3 report", _subtitle(folder), sections, list(_footer(asked)), datasets)
+    return Page("of3 report", _subtitle(folder), sections, list(_footer(asked, thumbnails)), datasets)
 
 
 def _pictures(part: Part, how: str, shown: Callable[[int], None]) -> tuple[Gathered, Alike]:
@@ -161,11 +162,26 @@ def _how_far(part: Part) -> str:
     return f"{part.total:,} frames of {legible(part.path or part.stem)}"
 
 
-def _footer(asked: Asked) -> Iterator[str]:
-    yield (
-        "This page holds pictures of faces, which are personal data: share it as you would share them. "
-        "--thumbnails off makes one without."
-        if asked.thumbnails
-        else "Made with --thumbnails off: names of files are in this page, pictures are not."
-    )
+def _say_lacking(thumbnails: Thumbnails) -> None:
+    """What is not shown though it was to be."""
+    where = f"not there, seen from {Path.cwd()} (make the page from where the run was started)"
+    said = [f"{thumbnails.missing} {where}"] * bool(thumbnails.missing)
+    said += [f"{thumbnails.changed} changed since they were analysed"] * bool(thumbnails.changed)
+    if said:
+        log.warning("pictures and videos without thumbnails: %s", ", ".join(said))
+
+
+def _footer(asked: Asked, thumbnails: Thumbnails) -> Iterator[str]:
+    if thumbnails:
+        yield (
+            "This page holds pictures of faces, which are personal data: share it as you would share them. "
+            "--thumbnails off makes one without."
+        )
+    elif asked.thumbnails:
+        yield (
+            "Names of files are in this page, pictures are not: there was none to show, or they were not there "
+            "as they were analysed."
+        )
+    else:
+        yield "Made with --thumbnails off: names of files are in this page, pictures are not."
     yield "Made from the records of the run alone; nothing in this page asks another host for anything."

@@ -195,6 +195,24 @@ def test_a_run_that_came_to_its_end_says_nothing_of_it(few):
     assert "Not finished" not in text_of(few / "openface3" / "report.html")
 
 
+def test_from_another_folder_it_says_that_the_pictures_are_not_there(
+    run, out, aligned, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.chdir(aligned.parent)
+    assert run("--aligned", "aligned", "--no_calib", "on") == 0
+    (tmp_path / "elsewhere").mkdir()
+    shown = {}
+    for folder in (aligned.parent, tmp_path / "elsewhere"):
+        caplog.clear()
+        monkeypatch.chdir(folder)
+        assert main([str(out)]) == 0
+        content = (out / "report.html").read_text("utf-8")
+        shown[folder] = "data:image/jpeg" in content, "pictures are not: there was none" in content
+        is_said = f"6 not there, seen from {folder}" in caplog.text
+        assert is_said is (folder != aligned.parent)
+    assert [*shown.values()] == [(True, False), (False, True)]
+
+
 def test_facts_that_others_wrote_do_no_harm(few):
     for path in (few / "openface3" / "video").rglob("*.json"):
         path.write_text('{"notes": 3, "cuts_s": "x", "faces": [], "duration_s": {}, "flags": 7}')
