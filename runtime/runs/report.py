@@ -13,7 +13,7 @@ from typing import Any
 from of3.runtime.logs.columns import legible
 from of3.runtime.logs.errors import told
 from of3.runtime.logs.files import replace_text
-from of3.runtime.logs.opening import is_folder, is_there
+from of3.runtime.logs.opening import is_folder, is_there, reading
 from of3.runtime.logs.store import open_store
 from of3.runtime.logs.video import FACTS
 from of3.runtime.pages.html import html
@@ -34,6 +34,8 @@ from of3.runtime.tables.parts import Part
 from of3.runtime.types import Failure, RunError
 
 FILE = "report.html"
+TITLE = "of3 report"
+BEGINNING = 10_000  # bytes of a page that its title is among
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +59,22 @@ def report(asked: Asked) -> Path:
     place = asked.out or folder / FILE
     if not is_folder(place.parent):
         raise RunError(f"{place.parent}: not there, want a folder for {place.name}")
-    is_there(place)  # or something else is, which is told at once and not when all has been read
+    # What is in the way is told at once, and not when all has been read.
+    if is_there(place) and asked.out is not None and not _is_ours(place):
+        raise RunError(f"{place}: is there and not of3's: move it away, or pass another --out")
     with held(folder) as how:
         parts = recorded_parts(folder, how)
         text = html(_page(asked, folder, parts, how))
     replace_text(place, text)
     log.info("written: %s, %.1f MB", place, len(text) / 1e6)
     return place
+
+
+def _is_ours(place: Path) -> bool:
+    """Whether a file that is there is a page of this command's, or is empty."""
+    with reading(place) as file:
+        beginning = file.read(BEGINNING)
+    return not beginning or f"<title>{TITLE}</title>".encode() in beginning
 
 
 def _page(asked: Asked, folder: Path, parts: Sequence[Part], how: str) -> Page:
@@ -87,7 +98,7 @@ def _page(asked: Asked, folder: Path, parts: Sequence[Part], how: str) -> Page:
         flags = watched[-1].facts.get("flags")
         ran, *others = _sections("Videos", "frames", of_videos, flags, thumbnails)
         sections += [ran, section, *others]
-    return Page("of3 report", _subtitle(folder), sections, list(_footer(asked, thumbnails)), datasets)
+    return Page(TITLE, _subtitle(folder), sections, list(_footer(asked, thumbnails)), datasets)
 
 
 def _pictures(part: Part, how: str, shown: Callable[[int], None]) -> tuple[Gathered, Alike]:

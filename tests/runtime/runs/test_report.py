@@ -153,6 +153,19 @@ def test_a_page_that_is_there_is_replaced_whole(few):
     assert [path.name for path in page.parent.glob(".*")] == []
 
 
+@pytest.mark.parametrize("content", [b"<html><title>of3</title>", b"\0\xff" * 100_000])
+def test_what_is_not_a_report_is_left_and_a_report_is_replaced(few, tmp_path, content, caplog):
+    place = tmp_path / "notes.html"
+    place.write_bytes(content)
+    assert main([str(few), "--out", str(place)]) == 2
+    assert "notes.html: is there and not of3's: move it away, or pass another --out" in caplog.text
+    assert place.read_bytes() == content
+    place.write_bytes(b"")
+    for _ in range(2):
+        assert main([str(few), "--out", str(place)]) == 0
+    assert place.read_text("utf-8").endswith("</html>")
+
+
 def test_of_many_videos_some_have_lines_and_the_others_are_counted(tmp_path):
     for number in range(17):
         write_video(tmp_path, f"{number}.mp4", f"{number:02d}", 3, 1)
