@@ -8,7 +8,7 @@ from pathlib import Path
 
 from of3.runtime.logs.columns import Column, Value
 from of3.runtime.logs.made import OutputNames
-from of3.runtime.logs.opening import is_there, make_folders, refuse_shared
+from of3.runtime.logs.opening import is_there, make_folders, make_place, refuse_shared
 from of3.runtime.runs.progress import counting_bar
 from of3.runtime.runs.reading import held, log_folder, recorded_parts
 from of3.runtime.tables.form import Form
@@ -49,7 +49,7 @@ class Conversion:
         """Where a table is written; the folders to it are there then.  folder: `<logs>/openface3`."""
         top = folder if self.out is None else self.out
         if self.out is not None:
-            self.out.mkdir(parents=True, exist_ok=True)
+            make_place(self.out)
         below = Path(CONVERTED, self.to) if self.out is None else Path()
         place = top / below / f"{group.stem}{'.parquet' if self.to == PARQUET else '.csv'}"
         make_folders(top, place)

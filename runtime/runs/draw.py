@@ -9,7 +9,7 @@ from pathlib import Path
 from of3.engines.host import cores
 from of3.engines.workers import Workers
 from of3.runtime.logs.files import replace_text
-from of3.runtime.logs.opening import is_folder, is_there, remove
+from of3.runtime.logs.opening import is_folder, is_there, make_place, remove
 from of3.runtime.logs.pictures import KnownPicture, pictures_of
 from of3.runtime.logs.rows import ERRORS
 from of3.runtime.logs.store import FILE, Store, open_store
@@ -68,7 +68,7 @@ def draw(options: DrawOptions) -> None:
     out = folder / OVERLAY if options.out is None else options.out.resolve()
     tally = Tally()
     with held(folder) as how:
-        out.mkdir(parents=True, exist_ok=True)
+        make_place(out)
         if is_there(folder / FILE):
             with open_store(folder / FILE, how) as store:
                 _draw_pictures(store, out, options, tally)

@@ -300,6 +300,13 @@ def test_what_is_not_ours_is_left(pictures, tmp_path, form, name, content, caplo
     assert (tmp_path / name).read_bytes() == content and len([*tmp_path.iterdir()]) == 1
 
 
+def test_a_file_in_place_of_the_folder_is_refused_and_left(pictures, tmp_path, caplog):
+    (tmp_path / "rep.html").write_text("mine")
+    assert main([str(pictures), "--to", "long", "--out", str(tmp_path / "rep.html")]) == 2
+    assert "is a file or lies in one, want a folder: pass another --out" in caplog.text
+    assert (tmp_path / "rep.html").read_text() == "mine"
+
+
 def test_nothing_is_converted_while_a_run_is_at_work_or_where_none_was(pictures, tmp_path, caplog):
     with locked(pictures / "openface3"):
         assert main([str(pictures), "--to", "long"]) == 2
