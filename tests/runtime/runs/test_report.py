@@ -166,6 +166,17 @@ def test_what_is_not_a_report_is_left_and_a_report_is_replaced(few, tmp_path, co
     assert place.read_text("utf-8").endswith("</html>")
 
 
+def test_a_frame_is_told_by_its_time_and_of_several_videos_by_its_name_too(few):
+    called = []
+    for _ in range(2):
+        assert main([str(few)]) == 0
+        content = (few / "openface3" / "report.html").read_text("utf-8")
+        names = re.findall(r'class="name"[^>]*>([^<]*)<', content)
+        called.append({re.sub(r"\d+\.\d\d", "T", name) for name in names if name.endswith(" s")})
+        write_video(few, "in/second.mp4", "second", 45)
+    assert called == [{"T s"}, {"v.mp4, T s", "second.mp4, T s"}]
+
+
 def test_of_many_videos_some_have_lines_and_the_others_are_counted(tmp_path):
     for number in range(17):
         write_video(tmp_path, f"{number}.mp4", f"{number:02d}", 3, 1)
