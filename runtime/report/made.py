@@ -12,7 +12,7 @@ STAND_IN = (
 )
 EXCHANGED = (
     "The mirror test of the export found the gaze outputs to be the other way round than these rows name them: "
-    "what this page calls gaze yaw is pitch, and gaze pitch is yaw.  A run with --gaze_order measured names "
+    "what this page calls gaze yaw is pitch, and gaze pitch is yaw. A run with --gaze_order measured names "
     "them as they were found; drawings and converted tables go by the test already."
 )
 

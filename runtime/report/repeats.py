@@ -16,7 +16,7 @@ MULTIPLIERS = np.random.default_rng(0).integers(1, 1 << 63, 18, np.uint64) | np.
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """count: of faces with the numbers of another, which is in it too.  groups: names of the pictures of some."""
+    """count: of faces with the numbers of another, both counted.  groups: names of the pictures of some."""
 
     count: int
     groups: Sequence[Sequence[str]]
