@@ -28,7 +28,8 @@ Axes begin at the tip of the nose: red to the picture's right and green down
 where the head is upright and faces the camera, blue to where it faces.  The
 arrow begins between the pupils, or at a third of the box's height where there
 are no landmarks, and points to where the eyes look in the picture; towards the
-camera it is a ring.
+camera it is a ring.  Where the export's mirror test could not tell which gaze
+output is yaw there is none.
 Exit status: 0 done, also where some could not be drawn; 1 the drawings cannot
 be written; 2 no records, damaged ones, a run at work, wrong flags; 130, 143
 interrupted.

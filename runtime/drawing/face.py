@@ -56,9 +56,12 @@ def drawn_face(
     camera: Camera | None,
     number: int,
     size_px: tuple[int, int],
-    gaze: GazeNames,
+    gaze: GazeNames | None,
 ) -> DrawnFace:
-    """found: of its landmarks.  camera: of its pose.  number: the face's id.  size_px: of the picture."""
+    """found: of its landmarks.  camera: of its pose.  number: the face's id.  size_px: of the picture.
+
+    gaze: None for no arrow.
+    """
     is_framed = record.box is not None and bool(np.isfinite(record.box).all())
     box = record.box if record.box and is_framed else (0.0, 0.0, float(size_px[0]), float(size_px[1]))
     landmarks = np.empty((0, 2), np.float32) if record.landmarks is None else record.landmarks
@@ -74,6 +77,8 @@ def drawn_face(
         arrow_px=np.empty((0, 2)),
         label=Label(f"#{number} {_title(record)}", _bars(record.aus)),
     )
+    if gaze is None:
+        return face
     eyes = _box_eyes(box) if order is None else landmarks[order.between_eyes].mean(axis=0).tolist()
     return _looking(face, eyes, gaze.direction(record.gaze_rad))
 

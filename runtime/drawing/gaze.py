@@ -21,12 +21,12 @@ class GazeNames:
     upwards: str = "pitch"
 
     @classmethod
-    def of(cls, named: Sequence[str], measured: Sequence[str]) -> "GazeNames":
+    def of(cls, named: Sequence[str], measured: Sequence[str]) -> "GazeNames | None":
         """named: the network's outputs as the run calls them.  measured: as mirrored pictures have shown them
-        to be, which is what a picture shows; none where that told nothing: then as they are called.
+        to be, which is what a picture shows.  None where that told nothing: an arrow might go anywhere.
         """
         if tuple(sorted(named)) != SIDES or tuple(sorted(measured)) != SIDES:
-            return cls()
+            return None
         return cls(named[measured.index("yaw")], named[measured.index("pitch")])
 
     def direction(self, gaze_rad: Mapping[str, float]) -> tuple[float, float, float]:

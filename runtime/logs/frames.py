@@ -42,9 +42,9 @@ def _result(path: str, frame: SeenFrame) -> Result:
     return Analysis(path, best.size_px, frame.faces, (), best) if best.size_px else best
 
 
-def frames_of(store: Store, run: int) -> Iterator[SeenFrame]:
-    """What the store holds of a video, in order.  Raises RunError where it is damaged."""
-    names = store.run(run).names
+def frames_of(store: Store, run: int, names: OutputNames | None = None) -> Iterator[SeenFrame]:
+    """What the store holds of a video, in order.  names: None for the run's.  Raises RunError where damaged."""
+    names = names or store.run(run).names
     for rows in store.batches(run):
         yield from frames_in(rows, names)
 

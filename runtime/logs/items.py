@@ -45,11 +45,14 @@ def beginning_of(folder: str) -> str:
     return "" if folder == os.curdir else os.path.join(folder, "")
 
 
+NO_FILE = Stamp(0, 0)  # of what is not there
+
+
 def stamp_of(path: str) -> Stamp:
     try:
         status = os.stat(path)
     except OSError:
-        return Stamp(0, 0)
+        return NO_FILE
     return Stamp(status.st_size, status.st_mtime_ns)
 
 

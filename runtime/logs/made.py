@@ -1,8 +1,8 @@
 """What rows were made with."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from of3.runtime.logs.rows import RowOptions
@@ -15,6 +15,14 @@ class OutputNames:
     emotions: tuple[str, ...]  # lower case
     gaze: tuple[str, ...]
     aus: Mapping[int, int]  # action unit -> output
+
+    def as_named(self, measured: Sequence[str]) -> "OutputNames":
+        """As the run's own tables call them.  measured: as of `as_measured`."""
+        return self
+
+    def as_measured(self, measured: Sequence[str]) -> "OutputNames":
+        """With the gaze as mirrored pictures have shown it to be.  measured: as of `gaze_measured`."""
+        return replace(self, gaze=tuple(measured)) if sorted(measured) == sorted(self.gaze) else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,14 @@ class Session:
     made: Mapping[str, Any]
     started_s: float
     ended_s: float
+
+
+def gaze_measured(sessions: Iterable[Session]) -> Sequence[str]:
+    """What the gaze outputs are by the mirror test of the last session's bundle; empty: undetermined."""
+    measured: Sequence[str] = ()
+    for session in sessions:
+        measured = session.made.get("bundle", {}).get("gaze_measured", measured)
+    return measured
 
 
 def run_of(text: str) -> Run:

@@ -97,6 +97,17 @@ def is_folder(path: Path) -> bool:
     return _is(path, stat.S_ISDIR, "a folder")
 
 
+def make_place(path: Path) -> None:
+    """Let a folder that somebody has named be there, and those that it lies in.
+
+    Raises RunError: a file is in the way; OSError.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise RunError(f"{path}: is a file or lies in one, want a folder: pass another --out") from error
+
+
 def make_folder(path: Path) -> None:
     """Let a folder be there, in one that is.  Raises RunError: something else is; OSError."""
     try:

@@ -10,12 +10,19 @@ STAND_IN = (
     "Made with STAND-IN WEIGHTS: every number on this page follows from random weights and means nothing about "
     "any face."
 )
+EXCHANGED = (
+    "The mirror test of the export found the gaze outputs to be the other way round than these rows name them: "
+    "what this page calls gaze yaw is pitch, and gaze pitch is yaw. A run with --gaze_order measured names "
+    "them as they were found; drawings and converted tables go by the test already."
+)
 
 
 def made_parts(documents: Sequence[Mapping[str, Any]], flags: Mapping[str, Any]) -> Iterator[Part]:
     """documents: what each process of a run did, as `runinfo.made_with`; flags: by name."""
     if any(_at(each, "bundle", "stand_in") for each in documents):
         yield Caution(STAND_IN)
+    if any(_is_exchanged(each) for each in documents):
+        yield Caution(EXCHANGED)
     if not documents:
         yield Text("What made these rows is not noted in the records.")
     else:
@@ -24,6 +31,11 @@ def made_parts(documents: Sequence[Mapping[str, Any]], flags: Mapping[str, Any])
     if flags:
         table = Table("As run.json has them", ["flag", "value"], [[name, _word(flags[name])] for name in flags])
         yield Section("Flags", [table], is_closed=True)
+
+
+def _is_exchanged(document: Mapping[str, Any]) -> bool:
+    named, measured = _at(document, "gaze"), _at(document, "bundle", "gaze_measured")
+    return bool(named and measured) and named != measured
 
 
 def _engines(documents: Sequence[Mapping[str, Any]]) -> Table:

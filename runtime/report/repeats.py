@@ -16,7 +16,7 @@ MULTIPLIERS = np.random.default_rng(0).integers(1, 1 << 63, 18, np.uint64) | np.
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """count: of faces with the numbers of one before them.  groups: names of the pictures of some."""
+    """count: of faces with the numbers of another, both counted.  groups: names of the pictures of some."""
 
     count: int
     groups: Sequence[Sequence[str]]
@@ -36,7 +36,7 @@ class Repeats:
         self.numbers.append(batch.numbers.astype(np.int32))
 
     def groups(self) -> tuple[int, list[list[int]]]:
-        """How many faces are like one before them; pictures of the largest groups, by number, some of each."""
+        """How many faces are like another; pictures of the largest groups, by number, some of each."""
         if not self.digests:
             return 0, []
         digests, numbers = np.concatenate(self.digests), np.concatenate(self.numbers)
@@ -44,4 +44,4 @@ class Repeats:
         _, starts, sizes = np.unique(digests[order], return_index=True, return_counts=True)
         largest = [at for at in np.argsort(-sizes, kind="stable")[:SHOWN].tolist() if sizes[at] > 1]
         found = [numbers[order[starts[at] : starts[at] + min(sizes[at], SHOWN)]].tolist() for at in largest]
-        return len(digests) - len(sizes), found
+        return int(sizes[sizes > 1].sum()), found

@@ -14,6 +14,7 @@ from of3.runtime.report.repeats import SAME, Alike
 from of3.runtime.report.summary import Measured, Summary
 
 Thumbnail = Callable[[Spot], str]  # a data URI, or nothing
+Short = Callable[[Spot], str]  # how a place is called below its picture
 ALIKE = f"every AU, emotion and gaze as of another, when rounded to {SAME}"
 
 
@@ -29,6 +30,7 @@ def counts_section(title: str, what: str, summary: Summary, thumbnail: Thumbnail
         [f"damaged {what}, decoded all the same", f"{summary.damaged:,}"],
     ]
     parts: list[Part] = [Table("Counts", ["what", "how many"], rows)]
+    short = _short(summary)
     reasons = sorted(summary.reasons.items(), key=lambda item: -item[1].count)
     if reasons:
         told = [[reason, stage, _share(each.count, summary.pictures)] for (stage, reason), each in reasons]
@@ -38,7 +40,7 @@ def counts_section(title: str, what: str, summary: Summary, thumbnail: Thumbnail
         parts += [
             Sheet(
                 f"{reason or stage}: the first",
-                [_figure(spot, thumbnail, legible(failure.reason)) for failure, spot in each.examples],
+                [_figure(spot, thumbnail, legible(failure.reason), short) for failure, spot in each.examples],
             )
             for (stage, reason), each in reasons
         ]
@@ -89,7 +91,7 @@ def extremes_section(title: str, summary: Summary, thumbnail: Thumbnail) -> Sect
     for unit, most, least in zip(UNITS, summary.most, summary.least, strict=True):
         if most.kept:
             sheets = [
-                _sheet(word, top.kept, thumbnail, "%.3f")
+                _sheet(word, top.kept, thumbnail, "%.3f", _short(summary))
                 for word, top in (("The most", most), ("The least", least))
             ]
             parts.append(Section(f"AU{unit:02d}", sheets))
@@ -108,21 +110,37 @@ def odd_section(title: str, summary: Summary, thumbnail: Thumbnail, alike: Alike
         rows.append(["near-duplicate", ALIKE, _share(alike.count, summary.faces)])
     head = ["what", "how it is known", "faces"]
     parts.append(Table("Faces to look at before their numbers are believed", head, rows))
-    parts += [_sheet(kind.name, odd.top.kept, thumbnail, kind.value) for kind, odd in odds if odd.top.kept]
+    short = _short(summary)
+    parts += [
+        _sheet(kind.name, odd.top.kept, thumbnail, kind.value, short) for kind, odd in odds if odd.top.kept
+    ]
     if alike is not None and alike.groups:
         groups = [[str(number), ", ".join(names)] for number, names in enumerate(alike.groups, 1)]
         parts.append(Table("Near-duplicates: the largest groups", ["group", "some of it"], groups))
     return Section(title, parts)
 
 
-def _sheet(caption: str, spots: list[Spot], thumbnail: Thumbnail, value: str) -> Sheet:
+def _sheet(caption: str, spots: list[Spot], thumbnail: Thumbnail, value: str, short: Short) -> Sheet:
     notes = [value % spot.value if value else "" for spot in spots]
-    return Sheet(caption, [_figure(spot, thumbnail, note) for spot, note in zip(spots, notes, strict=True)])
+    figures = [_figure(spot, thumbnail, note, short) for spot, note in zip(spots, notes, strict=True)]
+    return Sheet(caption, figures)
 
 
-def _figure(spot: Spot, thumbnail: Thumbnail, note: str) -> Figure:
-    name = legible(os.path.basename(spot.path)) if spot.frame is None else f"{spot.time_s:.2f} s"
-    return Figure(thumbnail(spot), name_of(spot), note, name)
+def _figure(spot: Spot, thumbnail: Thumbnail, note: str, short: Short) -> Figure:
+    return Figure(thumbnail(spot), name_of(spot), note, short(spot))
+
+
+def _short(summary: Summary) -> Short:
+    """How a place in one of several videos is called, or in the only one, or a picture."""
+    return _of_several if summary.videos > 1 else _of_one
+
+
+def _of_several(spot: Spot) -> str:
+    return f"{legible(os.path.basename(spot.path))}, {_of_one(spot)}"
+
+
+def _of_one(spot: Spot) -> str:
+    return legible(os.path.basename(spot.path)) if spot.frame is None else f"{spot.time_s:.2f} s"
 
 
 def name_of(spot: Spot) -> str:

@@ -46,6 +46,7 @@ class Summary:
     without_row: int = 0
     several: int = 0  # pictures with more than one face
     damaged: int = 0  # though they were decoded
+    videos: int = 0  # that the pictures are frames of
     reasons: dict[tuple[str, str], Reason] = field(default_factory=dict)  # by stage and reason
     aus: list[Histogram] = field(default_factory=_scores)
     shares: list[Histogram] = field(default_factory=lambda: [Histogram(0.0, 1.0) for _ in EMOTIONS])

@@ -9,7 +9,7 @@ from itertools import groupby
 
 import cv2
 
-from of3.runtime.logs.items import stamp_of
+from of3.runtime.logs.items import NO_FILE, stamp_of
 from of3.runtime.pages.picture import data_uri, scaled
 from of3.runtime.report.batch import Box, Spot
 from of3.runtime.sources.container import VideoError
@@ -24,9 +24,13 @@ MOST_DECODED = 10_000  # frames of all videos: some 20 s of 720p
 
 
 class Thumbnails:
-    """Of one page.  Empty until `read`."""
+    """Of one page.  Empty until `read`.
+
+    missing, changed: files that are not there, or another than was analysed.
+    """
 
     def __init__(self) -> None:
+        self.missing = self.changed = 0
         self._made: dict[tuple[str, int | None, Box | None], str] = {}
         self._bytes = self._decoded = 0
 
@@ -34,10 +38,18 @@ class Thumbnails:
         """Empty where there is none."""
         return self._made.get((spot.path, spot.frame, spot.box), "")
 
+    def __len__(self) -> int:
+        return len(self._made)
+
     def read(self, spots: Iterable[Spot]) -> None:
         for path, some in groupby(sorted(spots, key=_order), key=lambda spot: spot.path):
             of_file = list(some)
-            if stamp_of(path) == of_file[0].stamp:
+            stamp = stamp_of(path)
+            if stamp == NO_FILE:
+                self.missing += 1
+            elif stamp != of_file[0].stamp:
+                self.changed += 1
+            else:
                 with suppress(PictureError, VideoError, RunError, OSError, cv2.error):
                     self._read_file(path, of_file)
 

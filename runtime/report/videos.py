@@ -48,6 +48,7 @@ def gather_video(found: VideoFound, store: Store, into: Gathered, shown: Callabl
     if lines is not None and lines.every:
         lines.camera, follower = following.camera, Follower(replace(following, camera=None))
     wanted = set(np.linspace(0, found.frames - 1, min(PICTURES, found.frames)).astype(int).tolist())
+    into.summary.videos += 1
     spots, before = list[Spot](), 0
     for batch, rows in into.add(store, following.camera or USUAL):
         found.faces += len(batch.rows)

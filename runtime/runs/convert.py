@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from of3.runtime.logs.columns import Column, Value
-from of3.runtime.logs.opening import is_there, make_folders, refuse_shared
+from of3.runtime.logs.made import OutputNames
+from of3.runtime.logs.opening import is_there, make_folders, make_place, refuse_shared
 from of3.runtime.runs.progress import counting_bar
 from of3.runtime.runs.reading import held, log_folder, recorded_parts
 from of3.runtime.tables.form import Form
@@ -15,7 +16,7 @@ from of3.runtime.tables.libraries import library
 from of3.runtime.tables.long import Long
 from of3.runtime.tables.openface2 import openface2
 from of3.runtime.tables.parquet import made_in, write_parquet
-from of3.runtime.tables.parts import Group, groups_of
+from of3.runtime.tables.parts import Group, Part, groups_of
 from of3.runtime.tables.pyfeat import pyfeat
 from of3.runtime.tables.text import has_columns, write_text
 from of3.runtime.types import RunError
@@ -28,6 +29,8 @@ FORMS: Mapping[str, Callable[[Sequence[Column], int], Form]] = {
     "pyfeat": pyfeat,
     "long": lambda columns, points: Long(columns),
 }
+AS_MEASURED = ("openface2", "pyfeat")  # whose gaze says where somebody looks; ours say what the run's do
+CONFIDENCE = {"openface2": "confidence", "pyfeat": "FaceScore"}
 APART = ("openface2",)  # a table for each video, as its own program writes them
 
 log = logging.getLogger(__name__)
@@ -46,7 +49,7 @@ class Conversion:
         """Where a table is written; the folders to it are there then.  folder: `<logs>/openface3`."""
         top = folder if self.out is None else self.out
         if self.out is not None:
-            self.out.mkdir(parents=True, exist_ok=True)
+            make_place(self.out)
         below = Path(CONVERTED, self.to) if self.out is None else Path()
         place = top / below / f"{group.stem}{'.parquet' if self.to == PARQUET else '.csv'}"
         make_folders(top, place)
@@ -67,15 +70,20 @@ def convert(asked: Conversion) -> None:
         parts = recorded_parts(folder, how)
         for part in parts:
             if not part.is_finished:
-                log.warning("%s: not finished: its frames so far are converted", part.path or part.stem)
+                log.warning("%s: not finished: its rows so far are converted", part.path or part.stem or folder)
         groups = groups_of(parts, asked.to in APART)
+        naming = OutputNames.as_named
+        if asked.to in AS_MEASURED:
+            naming = OutputNames.as_measured
+            _say_exchanged(asked, parts)
         places = [asked.place_of(folder, group) for group in groups]
         if len(set(places)) < len(places):
             raise RunError(f"{places[0]}: is of the pictures and of a video: move one of them to other --logs")
         with counting_bar(sum(part.total for part in parts)) as shown:
             for group, place in zip(groups, places, strict=True):
-                _write(asked, place, group, group.rows(how, shown))
+                _write(asked, place, group, group.rows(how, naming, shown))
     _say_lacking(asked, groups)
+    _say_unsure(asked, parts)
 
 
 def _write(asked: Conversion, place: Path, group: Group, rows: Iterable[Sequence[Value]]) -> None:
@@ -96,6 +104,15 @@ def _taken(place: Path) -> RunError:
     return RunError(f"{place}: is there and not of3's: move it away, or pass another --out")
 
 
+def _say_exchanged(asked: Conversion, parts: Sequence[Part]) -> None:
+    if any(part.is_exchanged for part in parts):
+        log.warning(
+            "%s: gaze as the mirror test found it: yaw is what the run's own tables call pitch, and pitch yaw "
+            "(a run with --gaze_order measured names them so too)",
+            asked.to,
+        )
+
+
 def _say_lacking(asked: Conversion, groups: Sequence[Group]) -> None:
     """What another program's table has and nobody measures here, once for all tables."""
     if asked.to not in FORMS:
@@ -104,6 +121,17 @@ def _say_lacking(asked: Conversion, groups: Sequence[Group]) -> None:
     lacking = dict.fromkeys(name for form in forms for name in form.lacking)
     if lacking:
         log.warning("%s: not measured, blank or left out: %s", asked.to, ", ".join(in_ranges(lacking)))
+
+
+def _say_unsure(asked: Conversion, parts: Sequence[Part]) -> None:
+    """Scripts for other programs begin by leaving out the faces that these are not sure of."""
+    if asked.to in CONFIDENCE and any(not part.has_confidence for part in parts):
+        log.warning(
+            "%s: %s is blank where no detector ran (--skip_detect on): scripts that filter by it drop every "
+            "such row",
+            asked.to,
+            CONFIDENCE[asked.to],
+        )
 
 
 def in_ranges(names: Iterable[str]) -> list[str]:

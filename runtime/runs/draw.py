@@ -9,13 +9,13 @@ from pathlib import Path
 from of3.engines.host import cores
 from of3.engines.workers import Workers
 from of3.runtime.logs.files import replace_text
-from of3.runtime.logs.opening import is_folder, is_there, remove
+from of3.runtime.logs.opening import is_folder, is_there, make_place, remove
 from of3.runtime.logs.pictures import KnownPicture, pictures_of
 from of3.runtime.logs.rows import ERRORS
 from of3.runtime.logs.store import FILE, Store, open_store
 from of3.runtime.logs.video import recorded_stems
 from of3.runtime.runs.draw_video import draw_video
-from of3.runtime.runs.drawn import drawing_of
+from of3.runtime.runs.drawn import NO_ARROWS, drawing_of
 from of3.runtime.runs.picture_overlay import FOLDER as OVERLAY
 from of3.runtime.runs.picture_overlay import PictureOverlay
 from of3.runtime.runs.progress import counting_bar
@@ -47,6 +47,7 @@ class Tally:
     of_pictures: int = 0  # in the logs
     videos: int = 0
     frames: int = 0
+    has_arrows: bool = True  # everywhere
     failed: list[Failure] = field(default_factory=list)
 
     def picture(self, failure: Failure | None) -> None:
@@ -67,7 +68,7 @@ def draw(options: DrawOptions) -> None:
     out = folder / OVERLAY if options.out is None else options.out.resolve()
     tally = Tally()
     with held(folder) as how:
-        out.mkdir(parents=True, exist_ok=True)
+        make_place(out)
         if is_there(folder / FILE):
             with open_store(folder / FILE, how) as store:
                 _draw_pictures(store, out, options, tally)
@@ -94,6 +95,7 @@ def _draw_pictures(store: Store, out: Path, options: DrawOptions, tally: Tally) 
         for number, total in totals.items():
             known, before = pictures_of(store, number, chosen, before), before + total
             drawing = drawing_of(store.run(number), store.sessions(), options.faces)
+            tally.has_arrows &= drawing.gaze is not None
             with PictureOverlay(out, store.run(number).root, drawing) as overlay:
                 for failure in _drawn(overlay, known):
                     tally.picture(failure)
@@ -117,7 +119,9 @@ def _drawn(overlay: PictureOverlay, known: Iterator[KnownPicture]) -> Iterator[F
 def _draw_videos(folder: Path, out: Path, options: DrawOptions, how: str, tally: Tally) -> None:
     for stem in recorded_stems(folder):
         try:
-            tally.frames += draw_video(folder, stem, out, options.faces, how)
+            drawn = draw_video(folder, stem, out, options.faces, how)
+            tally.frames += drawn.frames
+            tally.has_arrows &= drawn.has_arrows
             tally.videos += 1
         except PictureError as error:
             tally.fail(Failure(stem, "draw", str(error)))
@@ -142,3 +146,5 @@ def _tell(out: Path, tally: Tally) -> None:
     else:
         remove(place)
     log.info("%s: %s", out, ", ".join(parts))
+    if not tally.has_arrows:
+        log.info(NO_ARROWS)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from of3.runtime.logs.frames import VideoItem, frames_of
@@ -22,8 +23,18 @@ from of3.runtime.tracks.watched import WatchedFrame, watched
 from of3.runtime.types import PictureError
 
 
-def draw_video(folder: Path, stem: str, out: Path, faces: Faces, how: str = "mode=rw", threads: int = 0) -> int:
-    """How many frames its drawing has, `<out>/<stem>.mp4`.  how: its store is to be opened.
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """has_arrows: whether it is known where somebody looks."""
+
+    frames: int
+    has_arrows: bool
+
+
+def draw_video(
+    folder: Path, stem: str, out: Path, faces: Faces, how: str = "mode=rw", threads: int = 0
+) -> Drawn:
+    """Draw `<out>/<stem>.mp4`; what is in it.  how: its store is to be opened.
 
     threads: for drawing and encoding, 0 for one a core.
     Raises PictureError: the video is not there any more, or is another than it was; RunError: records are
@@ -36,7 +47,8 @@ def draw_video(folder: Path, stem: str, out: Path, faces: Faces, how: str = "mod
         _check(store, item)
         drawing = drawing_of(store.run(store.last_run), store.sessions(), faces)
         with Video(path, drawing.max_pixels) as video:
-            return _draw(store, item, video, drawing, place_below(out, stem), threads)
+            frames = _draw(store, item, video, drawing, place_below(out, stem), threads)
+            return Drawn(frames, drawing.gaze is not None)
 
 
 def _draw(store: Store, item: VideoItem, video: Video, drawing: Drawing, place: Path, threads: int) -> int:

@@ -1,6 +1,6 @@
 """Which faces of a picture or frame are drawn, and onto what: pixels with what is known of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -9,7 +9,7 @@ import numpy as np
 from of3.runtime.drawing.face import DrawnFace, drawn_face
 from of3.runtime.drawing.gaze import GazeNames
 from of3.runtime.drawing.paint import paint
-from of3.runtime.logs.made import Run, Session
+from of3.runtime.logs.made import Run, Session, gaze_measured
 from of3.runtime.logs.pictures import KnownPicture
 from of3.runtime.runs.flags import most_of
 from of3.runtime.settings import MAX_PIXELS, Faces
@@ -19,24 +19,28 @@ from of3.runtime.vision.derived import derived
 from of3.runtime.vision.pose import Camera
 
 QUALITY = 92  # of JPEGs: letters without fringes
+NO_ARROWS = (
+    "no gaze arrows: the export's mirror test could not tell which gaze output is yaw "
+    "(gaze_measured of bundle.json)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """How a run's pictures are drawn.  faces: of each, as the flag says it.  max_pixels: of a picture."""
+    """How a run's pictures are drawn.  gaze: None for no arrow.  faces: of each, as the flag says it.
 
-    gaze: GazeNames
+    max_pixels: of a picture.
+    """
+
+    gaze: GazeNames | None
     faces: Faces = "all"
     max_pixels: int = MAX_PIXELS
 
 
 def drawing_of(run: Run, sessions: Iterable[Session], faces: Faces) -> Drawing:
     """As the run's rows were made.  sessions: that worked on it."""
-    measured: Sequence[str] = ()
-    for session in sessions:
-        measured = session.made.get("bundle", {}).get("gaze_measured", measured)
     most = run.identity.get("flags", {}).get("max_pixels", MAX_PIXELS)
-    return Drawing(GazeNames.of(run.names.gaze, measured), faces, most)
+    return Drawing(GazeNames.of(run.names.gaze, gaze_measured(sessions)), faces, most)
 
 
 def draw_picture(pixels: Pixels, known: KnownPicture, drawing: Drawing) -> None:

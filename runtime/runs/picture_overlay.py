@@ -11,7 +11,7 @@ from of3.runtime.boundary import or_failure
 from of3.runtime.budget import Budget, cost_bytes, default_bytes
 from of3.runtime.logs.entries import Entries
 from of3.runtime.logs.inside import Inside
-from of3.runtime.logs.items import Item, Stamp, beginning_of, stamp_of
+from of3.runtime.logs.items import NO_FILE, Item, beginning_of, stamp_of
 from of3.runtime.logs.names import stem_at
 from of3.runtime.logs.pictures import KnownPicture, known_of
 from of3.runtime.logs.rows import Result
@@ -21,7 +21,6 @@ from of3.runtime.vision.images import decoded, encoded
 
 FOLDER = "overlay"
 SUFFIX = ".jpg"
-NO_FILE = Stamp(0, 0)
 Entered = Callable[[Sequence[tuple[Item, Result]]], Entries]
 
 log = logging.getLogger(__name__)

@@ -1,12 +1,16 @@
 """Log folders that are read, and that no run writes to meanwhile."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from of3.runtime.logs.folder import FOLDER
-from of3.runtime.logs.opening import is_folder
+from of3.runtime.logs.opening import is_folder, read_text
 from of3.runtime.logs.video import FOLDER as VIDEOS
+from of3.runtime.runs import runinfo
 from of3.runtime.runs.lock import locked, shares_of
 from of3.runtime.tables.parts import Part, parts_of
 from of3.runtime.types import RunError
@@ -43,8 +47,26 @@ def log_folder(logs: Path) -> Path:
 
 
 def recorded_parts(folder: Path, how: str) -> list[Part]:
-    """As `parts_of`.  Raises RunError where there are none."""
+    """As `parts_of`, pictures with what run.json says of them.  Raises RunError where there are none."""
     parts = parts_of(folder, how)
     if not parts:
         raise RunError(f"{folder}: has no records: a run of this version writes them, one of 0.1 did not")
-    return parts
+    return [
+        part if part.stem is not None else _as_told(part, document(folder / runinfo.FILE)) for part in parts
+    ]
+
+
+def _as_told(pictures: Part, told: Mapping[str, Any]) -> Part:
+    counts = told.get("counts")
+    given = counts.get("images") if isinstance(counts, dict) else None
+    is_unfinished = told.get("finished") is False
+    return replace(pictures, is_finished=not is_unfinished, given=given if isinstance(given, int) else 0)
+
+
+def document(path: Path) -> Mapping[str, Any]:
+    """Of a JSON file; empty where it cannot be read: the records say what matters."""
+    with suppress(OSError, ValueError, RecursionError, RunError):
+        found = json.loads(read_text(path))
+        if isinstance(found, dict):
+            return found
+    return {}

@@ -16,6 +16,7 @@ from of3.runtime.logs.render import Changed, finish_replacing, is_whole, render_
 from of3.runtime.logs.rows import FILES
 from of3.runtime.logs.store import FILE, Store, open_store
 from of3.runtime.logs.tables import has_rows
+from of3.runtime.logs.video import recorded_stems
 from of3.runtime.logs.writer import Writer, write_au_info
 from of3.runtime.runs import runinfo
 from of3.runtime.runs.lock import locked
@@ -51,6 +52,8 @@ def records_of(folder: Path) -> Path:
     if not is_folder(folder):
         raise RunError(f"{folder}: not there, want the --logs of a run")
     if not is_there(folder / FILE):
+        if any(recorded_stems(folder)):
+            raise RunError(f"{folder}: holds videos and no pictures: read_logs reads their tables")
         raise RunError(f"{folder / FILE}: not there: a run of this version writes it, one of 0.1 did not")
     return folder / FILE
 

@@ -1,8 +1,7 @@
 """The records of a log folder -> report.html."""
 
-import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,11 +13,11 @@ from typing import Any
 from of3.runtime.logs.columns import legible
 from of3.runtime.logs.errors import told
 from of3.runtime.logs.files import replace_text
-from of3.runtime.logs.opening import is_folder, is_there, read_text
+from of3.runtime.logs.opening import is_folder, is_there, reading
 from of3.runtime.logs.store import open_store
 from of3.runtime.logs.video import FACTS
 from of3.runtime.pages.html import html
-from of3.runtime.pages.page import Page, Section
+from of3.runtime.pages.page import Caution, Page, Section
 from of3.runtime.report.gathered import Gathered
 from of3.runtime.report.made import made_parts
 from of3.runtime.report.poses import poses_of
@@ -29,12 +28,14 @@ from of3.runtime.report.video_sections import MOST_ROWS, Columns, videos_section
 from of3.runtime.report.videos import MOST_LINES, MOST_POINTS, VideoFound, gather_video, lines_for
 from of3.runtime.runs import runinfo
 from of3.runtime.runs.progress import counting_bar
-from of3.runtime.runs.reading import held, log_folder, recorded_parts
+from of3.runtime.runs.reading import document, held, log_folder, recorded_parts
 from of3.runtime.runs.videos import SUFFIXES
 from of3.runtime.tables.parts import Part
 from of3.runtime.types import Failure, RunError
 
 FILE = "report.html"
+TITLE = "of3 report"
+BEGINNING = 10_000  # bytes of a page that its title is among
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +59,22 @@ def report(asked: Asked) -> Path:
     place = asked.out or folder / FILE
     if not is_folder(place.parent):
         raise RunError(f"{place.parent}: not there, want a folder for {place.name}")
-    is_there(place)  # or something else is, which is told at once and not when all has been read
+    # What is in the way is told at once, and not when all has been read.
+    if is_there(place) and asked.out is not None and not _is_ours(place):
+        raise RunError(f"{place}: is there and not of3's: move it away, or pass another --out")
     with held(folder) as how:
         parts = recorded_parts(folder, how)
         text = html(_page(asked, folder, parts, how))
     replace_text(place, text)
     log.info("written: %s, %.1f MB", place, len(text) / 1e6)
     return place
+
+
+def _is_ours(place: Path) -> bool:
+    """Whether a file that is there is a page of this command's, or is empty."""
+    with reading(place) as file:
+        beginning = file.read(BEGINNING)
+    return not beginning or f"<title>{TITLE}</title>".encode() in beginning
 
 
 def _page(asked: Asked, folder: Path, parts: Sequence[Part], how: str) -> Page:
@@ -78,16 +88,17 @@ def _page(asked: Asked, folder: Path, parts: Sequence[Part], how: str) -> Page:
         spots = [spot for each, _ in found for spot in each.summary.spots()]
         spots += [*of_videos.summary.spots(), *(spot for video in watched for spot in video.spots)]
         thumbnails.read(spots)
-    sections, datasets = list[Section](), dict[str, Columns]()
+        _say_lacking(thumbnails)
+    sections, datasets = list(_unfinished(parts)), dict[str, Columns]()
     for each, alike in found:
-        flags = _document(folder / runinfo.FILE).get("flags")
+        flags = document(folder / runinfo.FILE).get("flags")
         sections += _sections("Pictures", "pictures", each, flags, thumbnails, alike)
     if watched:
         section, datasets = videos_section(watched, _told_of_videos(folder), thumbnails.of)
         flags = watched[-1].facts.get("flags")
         ran, *others = _sections("Videos", "frames", of_videos, flags, thumbnails)
         sections += [ran, section, *others]
-    return Page("of3 report", _subtitle(folder), sections, list(_footer(asked, parts)), datasets)
+    return Page(TITLE, _subtitle(folder), sections, list(_footer(asked, thumbnails)), datasets)
 
 
 def _pictures(part: Part, how: str, shown: Callable[[int], None]) -> tuple[Gathered, Alike]:
@@ -113,7 +124,7 @@ def _videos(parts: Sequence[Part], how: str, shown: Callable[[int], None]) -> tu
 
 
 def _video(part: Part) -> VideoFound:
-    facts = _document(part.records.with_suffix(FACTS))
+    facts = document(part.records.with_suffix(FACTS))
     faces = facts.get("faces")
     expected = max(part.total, faces if isinstance(faces, int) else 0)
     return VideoFound(part.path or legible(part.stem or ""), facts, part.total, expected)
@@ -149,23 +160,39 @@ def _subtitle(folder: Path) -> str:
     return f"{legible(str(folder.resolve()))}, as of {made}, by of3 {version('of3')}"
 
 
-def _footer(asked: Asked, parts: Sequence[Part]) -> Iterator[str]:
-    unfinished = [part.path or part.stem or "the pictures" for part in parts if not part.is_finished]
-    if unfinished:
-        yield f"Not finished, shown as far as they are: {', '.join(map(legible, unfinished))}."
-    yield (
-        "This page holds pictures of faces, which are personal data: share it as you would share them. "
-        "--thumbnails off makes one without."
-        if asked.thumbnails
-        else "Made with --thumbnails off: names of files are in this page, pictures are not."
-    )
+def _unfinished(parts: Sequence[Part]) -> Iterator[Section]:
+    said = [_how_far(part) for part in parts if not part.is_finished]
+    if said:
+        text = f"Shown as far as there are rows: {'; '.join(said)}. The run's command with --resume on goes on."
+        yield Section("Not finished", [Caution(text)])
+
+
+def _how_far(part: Part) -> str:
+    if part.stem is None:
+        return f"{part.total:,} pictures" + f", of {part.given:,} that the run was given" * bool(part.given)
+    return f"{part.total:,} frames of {legible(part.path or part.stem)}"
+
+
+def _say_lacking(thumbnails: Thumbnails) -> None:
+    """What is not shown though it was to be."""
+    where = f"not there, seen from {Path.cwd()} (make the page from where the run was started)"
+    said = [f"{thumbnails.missing} {where}"] * bool(thumbnails.missing)
+    said += [f"{thumbnails.changed} changed since they were analysed"] * bool(thumbnails.changed)
+    if said:
+        log.warning("pictures and videos without thumbnails: %s", ", ".join(said))
+
+
+def _footer(asked: Asked, thumbnails: Thumbnails) -> Iterator[str]:
+    if thumbnails:
+        yield (
+            "This page holds pictures of faces, which are personal data: share it as you would share them. "
+            "--thumbnails off makes one without."
+        )
+    elif asked.thumbnails:
+        yield (
+            "Names of files are in this page, pictures are not: there was none to show, or they were not there "
+            "as they were analysed."
+        )
+    else:
+        yield "Made with --thumbnails off: names of files are in this page, pictures are not."
     yield "Made from the records of the run alone; nothing in this page asks another host for anything."
-
-
-def _document(path: Path) -> Mapping[str, Any]:
-    """Of a JSON file; empty where it cannot be read: the records say what matters."""
-    with suppress(OSError, ValueError, RecursionError, RunError):
-        found = json.loads(read_text(path))
-        if isinstance(found, dict):
-            return found
-    return {}

@@ -24,7 +24,7 @@ from of3.runtime.opened import Message
 from of3.runtime.options import Options
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.runs.calibrate import Calibration, calibration_of, documented, to_document
-from of3.runtime.runs.drawn import Drawing
+from of3.runtime.runs.drawn import NO_ARROWS, Drawing
 from of3.runtime.runs.flags import (
     bundle_of,
     identity_of,
@@ -141,7 +141,8 @@ class Session:
 
     def messages(self) -> list[Message]:
         """What is to be said before the first picture."""
-        return before(self.pipeline, self.options)
+        lacks_arrows = self.options.overlay and self.drawing().gaze is None
+        return [*before(self.pipeline, self.options), *[(logging.INFO, NO_ARROWS)] * lacks_arrows]
 
     def __enter__(self) -> "Session":
         return self

@@ -41,13 +41,17 @@ class Row:
 
 
 def numbered(columns: Sequence[Column], rows: Iterable[Sequence[Value]]) -> Iterator[Row]:
-    """Rows of a video's frames, or of pictures, which are numbered in their order."""
+    """Rows of a video's frames, or of pictures, which are numbered in their order.
+
+    A picture that was analysed twice is two: the ranks of its faces begin again.
+    """
     at = {name: index for index, name in enumerate(names_of(columns))}
-    number, before = -1, None
+    number, path, face_id = -1, None, None
     for values in rows:
         row = Row(number, values, at)
-        if row["path"] != before:
-            number, before = number + 1, row["path"]
+        if row["path"] != path or face_id is None or row["face_id"] is None or row["face_id"] <= face_id:
+            number += 1
+        path, face_id = row["path"], row["face_id"]
         yield Row(number if row["frame"] is None else row["frame"], values, at)
 
 

@@ -114,8 +114,15 @@ def _read(path: Path) -> "DataFrame":
     how = {"sep": DELIMITERS.get(path.suffix, ","), "encoding_errors": "backslashreplace"}
     pandas = library("pandas")
     header = pandas.read_csv(path, nrows=0, **how).columns
-    dtypes = {column.name: DTYPES[column.kind][False] for column in map(known_column, header) if column}
-    return pandas.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=[""], **how)
+    known = {name: column for name in header if (column := known_column(name.strip()))}
+    dtypes = {name: _dtype_read(name, column) for name, column in known.items()}
+    frame = pandas.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=[""], **how)
+    return frame.rename(columns=str.strip)
+
+
+def _dtype_read(name: str, column: Column) -> str:
+    """name: in the header.  Behind a space pandas reads numbers, and no flags."""
+    return DTYPES["count" if column.kind == "flag" and name != column.name else column.kind][False]
 
 
 def _typed(frame: "DataFrame") -> "DataFrame":

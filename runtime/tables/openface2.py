@@ -2,7 +2,8 @@
 
 What is not measured here is blank, so that a script finds every column: intensities (`_r`), action units
 besides the eight, points of the iris, points in space, parameters of its face model.  What it does not have
-comes behind: the scores of action units (`AUxx_p`), and of pictures `path` and `file`.
+comes behind: the scores of action units (`AUxx_p`), and of pictures `path` and `file`.  Rows come with their
+gaze as it was measured, not as the run calls it.
 """
 
 from collections.abc import Callable, Iterator, Sequence

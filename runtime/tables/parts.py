@@ -15,6 +15,7 @@ from typing import Any
 from of3.runtime.logs import coding
 from of3.runtime.logs.columns import VIDEO, Column, Value, legible
 from of3.runtime.logs.items import path_of
+from of3.runtime.logs.made import OutputNames, gaze_measured
 from of3.runtime.logs.opening import is_there
 from of3.runtime.logs.rows import face_rows, faces_columns
 from of3.runtime.logs.store import FILE, Store, open_store
@@ -24,6 +25,7 @@ from of3.runtime.tables.video_rows import stored_rows, video_columns
 from of3.runtime.types import RunError
 
 PICTURES, VIDEOS_STEM = "pictures", "videos"  # of tables that hold all of them
+Naming = Callable[[OutputNames, Sequence[str]], OutputNames]  # of a run's, and of `gaze_measured`
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +38,23 @@ class Part:
     points: int  # landmarks of a face
     total: int  # pictures or frames
     is_finished: bool
+    given: int  # pictures that a run was asked for; 0: nobody knows
     identities: Sequence[Mapping[str, Any]]  # with what its rows were made
+    has_confidence: bool  # of every face: whether a detector ran
+    is_exchanged: bool  # whether its gaze is named otherwise than it was measured to be
 
     def columns(self, points: int) -> tuple[Column, ...]:
         """Of its rows, with so many landmarks."""
         return faces_columns(points) if self.stem is None else (VIDEO, *video_columns(points))
 
-    def rows(self, how: str, points: int) -> Iterator[Sequence[Value]]:
+    def rows(self, how: str, points: int, naming: Naming) -> Iterator[Sequence[Value]]:
         """As `columns`, in order.  how: of an SQLite URI.  Raises RunError: damaged; OSError."""
         with open_store(self.records, how) as store:
             if self.stem is None:
-                yield from _picture_rows(store, points)
+                yield from _picture_rows(store, points, naming)
             else:
-                yield from ([self.path, *row] for row in stored_rows(store, points))
+                names = naming(store.run(store.last_run).names, gaze_measured(store.sessions()))
+                yield from ([self.path, *row] for row in stored_rows(store, points, names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +84,11 @@ class Group:
         every = (identity for part in self.parts for identity in part.identities)
         return list({json.dumps(identity, sort_keys=True): identity for identity in every}.values())
 
-    def rows(self, how: str, shown: Callable[[], None]) -> Iterator[Sequence[Value]]:
+    def rows(self, how: str, naming: Naming, shown: Callable[[], None]) -> Iterator[Sequence[Value]]:
         """As `columns`.  how: as of `Part.rows`.  shown: called after each picture or frame."""
         (which,) = (place for place, column in enumerate(self.columns) if column.name in ("path", "frame"))
         for part in self.parts:
-            for _, rows in groupby(part.rows(how, self.points), key=itemgetter(which)):
+            for _, rows in groupby(part.rows(how, self.points, naming), key=itemgetter(which)):
                 yield from rows
                 shown()
 
@@ -100,6 +106,8 @@ def groups_of(parts: Sequence[Part], is_apart: bool) -> list[Group]:
 def parts_of(folder: Path, how: str) -> list[Part]:
     """What has rows: the pictures first, then the videos by stem.  folder: `<logs>/openface3`.
 
+    Records do not say whether all pictures are in them: they are taken for finished.
+
     how: as of `Part.rows`.  Raises RunError, OSError.
     """
     found = [_part(folder / FILE, None, how)] if is_there(folder / FILE) else []
@@ -109,7 +117,7 @@ def parts_of(folder: Path, how: str) -> list[Part]:
 
 def _part(records: Path, stem: str | None, how: str) -> Part:
     with open_store(records, how) as store:
-        runs = store.runs()
+        runs, measured = store.runs(), gaze_measured(store.sessions())
         return Part(
             records,
             stem,
@@ -117,7 +125,10 @@ def _part(records: Path, stem: str | None, how: str) -> Part:
             max(run.rows.points for run in runs.values()),
             sum(store.counts(number).total for number in runs),
             stem is None or any(session.made.get(FINISHED) for session in store.sessions()),
+            0,
             [run.identity for run in runs.values()],
+            all(not run.identity.get("flags", {}).get("skip_detect") for run in runs.values()),
+            any(run.names.as_measured(measured) != run.names for run in runs.values()),
         )
 
 
@@ -127,8 +138,10 @@ def _video_of(store: Store) -> str:
     return "" if first is None else legible(os.path.dirname(path_of(first.key)))
 
 
-def _picture_rows(store: Store, points: int) -> Iterator[Sequence[Value]]:
+def _picture_rows(store: Store, points: int, naming: Naming) -> Iterator[Sequence[Value]]:
+    measured = gaze_measured(store.sessions())
     for number, run in store.runs().items():
+        names = naming(run.names, measured)
         for rows in store.batches(number):
-            for path, faces in coding.faces(rows, run.names):
+            for path, faces in coding.faces(rows, names):
                 yield from face_rows(legible(path), faces, points)

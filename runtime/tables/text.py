@@ -13,23 +13,25 @@ from of3.runtime.stream import batches
 from of3.runtime.tables.form import Form
 
 BATCH_ROWS = 1000  # that are held as text
+WORDS = ("text", "word")  # kinds that a space would change: who reads numbers leaves it out
 
 
 def write_text(path: Path, form: Form, rows: Iterable[Sequence[Value]], behind: str = "") -> None:
-    """Write a table whole or not at all.  rows: of ours.  behind: what stands behind a comma.
+    """Write a table whole or not at all.  rows: of ours.  behind: what stands behind a comma, but before text.
 
     Raises RunError: something else is in the way; OSError.
     """
     layout = Layout(path.name, names_of(form.columns), ",")
+    spaces = ["", *("" if column.kind in WORDS else behind for column in form.columns[1:])]
     with replacing(path) as file:
-        file.write(layout.text([_spaced(layout.columns, behind)]))
+        file.write(layout.text([[layout.columns[0], *(behind + name for name in layout.columns[1:])]]))
         for some in batches(texts(form.columns, form.rows(rows)), BATCH_ROWS):
-            file.write(layout.text([_spaced(cells, behind) for cells in some]))
+            file.write(layout.text([_spaced(cells, spaces) for cells in some] if behind else some))
 
 
-def _spaced(cells: Sequence[str], behind: str) -> Sequence[str]:
+def _spaced(cells: Sequence[str], spaces: Sequence[str]) -> Sequence[str]:
     """A blank cell stays one: with a space in it, it is text to pandas and its whole column with it."""
-    return [cells[0], *(behind + cell if cell else "" for cell in cells[1:])] if behind else cells
+    return [cell and space + cell for space, cell in zip(spaces, cells, strict=True)]
 
 
 def has_columns(path: Path, form: Form) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from of3.runtime.logs.columns import MOMENT, Column, Value, face_columns
 from of3.runtime.logs.face_rows import face_row, no_face_row
 from of3.runtime.logs.frames import frames_of
+from of3.runtime.logs.made import OutputNames
 from of3.runtime.logs.store import Store
 from of3.runtime.tracks.follower import Follower, Following
 from of3.runtime.tracks.watched import WatchedFrame, watched
@@ -34,10 +35,13 @@ def following_of(flags: Mapping[str, Any]) -> Following:
     return Following(flags["track_gap"], flags["smooth"], lens if flags["head_pose"] else None)
 
 
-def stored_rows(store: Store, points: int) -> Iterator[list[Value]]:
-    """A video's records -> its rows, as `video_columns`.  Raises RunError where they are damaged."""
+def stored_rows(store: Store, points: int, names: OutputNames | None = None) -> Iterator[list[Value]]:
+    """A video's records -> its rows, as `video_columns`.  names: None for those of its run.
+
+    Raises RunError where they are damaged.
+    """
     follower = Follower(following_in(store))
-    for frame in frames_of(store, store.last_run):
+    for frame in frames_of(store, store.last_run, names):
         yield from rows_of(watched(frame, follower), points)
 
 

@@ -99,3 +99,10 @@ def test_the_label_says_who_what_and_how_sure_and_has_a_bar_for_each_unit(seen):
     assert label.title == "#3 sad 86%"
     assert [name for name, _ in label.bars] == ["1", "2", "4", "6", "9", "12", "25", "26"]
     assert all(0 <= value <= 1 for _, value in label.bars)
+
+
+def test_where_nobody_knows_which_angle_is_yaw_there_is_no_arrow(seen):
+    record = seen(gaze_rad=(0.3, 0.2))
+    face = drawn_face(record, derived(record.landmarks, Camera.of(*SIZE)), None, 0, SIZE, None)
+    assert face.arrow_px.shape == (0, 2)
+    assert face.dots_px.size

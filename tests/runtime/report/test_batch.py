@@ -110,7 +110,17 @@ def test_a_picture_under_two_names_is_found():
     results += [one("in/copy", replace(results[3][1].taken, source="in/copy"))]
     store = store_of(results)
     gathered.add_pictures(store, lambda count: None)
-    assert gathered.alike(store) == Alike(1, [["in/00003", "in/copy"]])
+    assert gathered.alike(store) == Alike(2, [["in/00003", "in/copy"]])
+
+
+def test_every_face_of_a_group_is_counted():
+    results = made(6)
+    results += [one(f"in/copy{n}", replace(results[n % 2][1].taken, source=f"in/copy{n}")) for n in range(3)]
+    store = store_of(results)
+    gathered = Gathered(poses_of(9))
+    gathered.add_pictures(store, lambda count: None)
+    assert gathered.alike(store).count == 3 + 2
+    assert sum(map(len, gathered.alike(store).groups)) == 5
 
 
 def test_a_name_that_is_not_utf8_is_legible_in_a_group():
@@ -118,7 +128,7 @@ def test_a_name_that_is_not_utf8_is_legible_in_a_group():
     store = store_of([*made(1), one(path, replace(Seed(0).record(path)))])
     gathered = Gathered(poses_of(2))
     gathered.add_pictures(store, lambda count: None)
-    assert gathered.alike(store) == Alike(1, [["in/00000", "in/\\xff"]])
+    assert gathered.alike(store) == Alike(2, [["in/00000", "in/\\xff"]])
 
 
 def test_reasons_are_counted_with_some_of_their_pictures():

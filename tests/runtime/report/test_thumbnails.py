@@ -47,6 +47,7 @@ def test_what_is_missing_or_was_changed_or_is_no_picture_has_none(path, tmp_path
     thumbnails = Thumbnails()
     thumbnails.read(spots)
     assert [thumbnails.of(spot) for spot in spots] == ["", "", ""]
+    assert (thumbnails.missing, thumbnails.changed, len(thumbnails)) == (1, 1, 0)
 
 
 def test_frames_of_a_video_are_those_that_are_asked_for(write, drawn, number_in, tmp_path):

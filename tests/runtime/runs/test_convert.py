@@ -1,6 +1,7 @@
 """`of3 convert`: logs of real runs, read as others read them."""
 
 import csv
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -14,6 +15,7 @@ from of3.runtime import Record, open_records, read_logs
 from of3.runtime.commands.cli import main as of3
 from of3.runtime.commands.convert import main
 from of3.runtime.commands.video import main as of3_video
+from of3.runtime.drawing.gaze import GazeNames
 from of3.runtime.logs.columns import UNITS
 from of3.runtime.logs.store import open_store
 from of3.runtime.runs.lock import locked
@@ -179,6 +181,43 @@ def test_a_script_for_openface2_reads_a_video(videos, converted):
     assert good.groupby("face_id")["gaze_angle_y"].mean().notna().sum() >= 3
 
 
+@pytest.fixture
+def exchanged(pictures, videos, tmp_path):
+    """The same logs of pictures and videos, of a bundle whose first gaze output is pitch by the mirror test."""
+    logs = Path(shutil.copytree(videos, tmp_path / "exchanged"))
+    shutil.copy(pictures / "openface3" / "records.sqlite", logs / "openface3")
+    for records in (logs / "openface3").rglob("*.sqlite"):
+        with open_store(records) as store, store.transaction():
+            made = store.sessions()[0].made
+            bundle = {**made["bundle"], "gaze_measured": ["pitch", "yaw"]}
+            store.put_session(1, replace(store.sessions()[0], made={**made, "bundle": bundle}), 1)
+    return logs
+
+
+@pytest.mark.parametrize("table", ["pictures.csv", "three.csv"])
+def test_openface2_s_gaze_is_what_the_mirror_test_found_as_an_arrow_is(exchanged, converted, table, caplog):
+    found = as_openface2(converted(exchanged, "openface2") / table).query("success == 1")
+    ours = read_logs(converted(exchanged, "parquet") / f"{table.replace('three', 'videos')[:-4]}.parquet")
+    seen = ours[ours.success & ~ours.get("video", ours.iloc[:, 0]).str.contains("/b/")]
+    want = [GazeNames("pitch", "yaw").direction(each) for each in angles(seen)]
+    np.testing.assert_allclose(found[[f"gaze_0_{axis}" for axis in "xyz"]], want, atol=2e-6)
+    np.testing.assert_allclose(found["gaze_angle_x"], -seen["gaze_pitch"], atol=1e-3)
+    assert sum("yaw is what the run's own tables call pitch" in text for text in caplog.messages) == 1
+
+
+def angles(frame):
+    return [{"yaw": yaw, "pitch": pitch} for yaw, pitch in zip(frame.gaze_yaw, frame.gaze_pitch, strict=True)]
+
+
+def test_pyfeat_s_gaze_is_what_the_mirror_test_found_and_ours_what_the_run_calls_it(exchanged, converted):
+    theirs = pd.read_csv(converted(exchanged, "pyfeat") / "videos.csv")
+    ours = read_logs(converted(exchanged, "parquet") / "videos.parquet")
+    np.testing.assert_allclose(theirs["gaze_yaw"], ours["gaze_pitch"].to_numpy(), atol=5.1e-5)
+    np.testing.assert_allclose(theirs["gaze_pitch"], ours["gaze_yaw"].to_numpy(), atol=5.1e-5)
+    long = pd.read_csv(converted(exchanged, "long") / "videos.csv").query("name == 'gaze_yaw'")
+    np.testing.assert_allclose(long["value"], ours["gaze_yaw"].dropna().to_numpy(), atol=5.1e-5)
+
+
 def test_openface2_of_pictures_counts_them_and_names_them(pictures, converted):
     found = as_openface2(converted(pictures, "openface2") / "pictures.csv")
     assert found["frame"].nunique() == found["path"].nunique() == len(ODD) + 2
@@ -191,11 +230,40 @@ def test_what_openface2_has_and_nobody_measures_is_said(videos, converted, caplo
     assert "eye_lmk_x_0 to eye_lmk_x_55" in said and "AU45_r" in said and "AU12_c" not in said
 
 
+@pytest.mark.parametrize("form", ["openface2", "pyfeat"])
+def test_confidence_that_is_blank_because_no_detector_ran_is_told(run, out, pictures, tmp_path, form, caplog):
+    assert run("--no_calib", "on", "--skip_detect", "on", "--faces", "best") == 0
+    for logs, lines in ((out.parent, 1), (pictures, 0)):
+        caplog.clear()
+        assert main([str(logs), "--to", form, "--out", str(tmp_path / form)]) == 0
+        assert sum("blank where no detector ran" in text for text in caplog.messages) == lines
+    assert main([str(out.parent), "--to", "openface2", "--out", str(tmp_path / "of")]) == 0
+    found = as_openface2(tmp_path / "of" / "pictures.csv").query("success == 1")
+    assert len(found) and found["confidence"].isna().all()
+
+
 def test_a_space_stands_behind_a_comma_where_that_is_wanted(videos, converted):
     path = converted(videos, "openface2", "--separator", "comma_space") / "three.csv"
     assert path.read_text().startswith("frame, face_id, timestamp")
     spaced = as_openface2(path)
     pd.testing.assert_frame_equal(spaced, as_openface2(converted(videos, "openface2") / "three.csv"))
+
+
+@pytest.mark.parametrize(("form", "name"), [("openface2", "path"), ("pyfeat", "input"), ("long", "path")])
+def test_a_space_behind_a_comma_does_not_change_a_name(pictures, converted, form, name):
+    plain = as_openface2(converted(pictures, form) / "pictures.csv")
+    spaced = as_openface2(converted(pictures, form, "--separator", "comma_space") / "pictures.csv")
+    assert plain[name].notna().all()
+    pd.testing.assert_frame_equal(spaced, plain)
+
+
+@pytest.mark.parametrize(("logs", "table"), [("pictures", "pictures.csv"), ("videos", "three.csv")])
+def test_a_table_with_spaces_behind_its_commas_is_read_as_one_without(request, converted, logs, table):
+    logs = request.getfixturevalue(logs)
+    plain = read_logs(converted(logs, "openface2") / table)
+    spaced = read_logs(converted(logs, "openface2", "--separator", "comma_space") / table)
+    pd.testing.assert_frame_equal(spaced, plain)
+    assert plain["success"].dtype == bool
 
 
 def test_pyfeat_s_names_hold_our_numbers(videos, converted):
@@ -232,6 +300,13 @@ def test_what_is_not_ours_is_left(pictures, tmp_path, form, name, content, caplo
     assert (tmp_path / name).read_bytes() == content and len([*tmp_path.iterdir()]) == 1
 
 
+def test_a_file_in_place_of_the_folder_is_refused_and_left(pictures, tmp_path, caplog):
+    (tmp_path / "rep.html").write_text("mine")
+    assert main([str(pictures), "--to", "long", "--out", str(tmp_path / "rep.html")]) == 2
+    assert "is a file or lies in one, want a folder: pass another --out" in caplog.text
+    assert (tmp_path / "rep.html").read_text() == "mine"
+
+
 def test_nothing_is_converted_while_a_run_is_at_work_or_where_none_was(pictures, tmp_path, caplog):
     with locked(pictures / "openface3"):
         assert main([str(pictures), "--to", "long"]) == 2
@@ -254,8 +329,17 @@ def test_a_video_that_is_not_finished_is_converted_and_told(videos, tmp_path, ca
     with open_store(logs / "openface3" / "video" / "three.sqlite") as store, store.transaction():
         store.put_session(1, replace(store.sessions()[0], made={}), 1)
     assert main([str(logs), "--to", "openface2"]) == 0
-    assert "three.mp4: not finished: its frames so far are converted" in caplog.text
+    assert "three.mp4: not finished: its rows so far are converted" in caplog.text
     assert (logs / "openface3" / "converted" / "openface2" / "three.csv").exists()
+
+
+def test_pictures_that_a_run_has_not_finished_are_converted_and_told(pictures, tmp_path, caplog):
+    logs = Path(shutil.copytree(pictures, tmp_path / "logs"))
+    run = logs / "openface3" / "run.json"
+    for is_finished in (True, False):
+        run.write_text(json.dumps({**json.loads(run.read_text()), "finished": is_finished}))
+        assert main([str(logs), "--to", "long"]) == 0
+        assert (f"{logs / 'openface3'}: not finished" in caplog.text) is not is_finished
 
 
 def test_pictures_and_videos_have_their_own_tables_never_one_place(pictures, videos, tmp_path, caplog):

@@ -114,6 +114,16 @@ def test_without_logs_there_is_nothing_to_draw(tmp_path, caplog):
     assert "want a log root of a run" in caplog.text
 
 
+@pytest.mark.parametrize("below", [(), ("a",)])
+def test_a_file_where_the_drawings_are_to_go_is_refused_and_left(run, out, tmp_path, below, caplog):
+    assert run() == 0
+    (tmp_path / "rep.html").write_text("mine")
+    assert main([str(out), "--out", str(tmp_path.joinpath("rep.html", *below))]) == 2
+    assert "is a file or lies in one, want a folder: pass another --out" in caplog.text
+    assert "draws all of it again" not in caplog.text
+    assert (tmp_path / "rep.html").read_text() == "mine"
+
+
 def test_several_thousand_rows_are_sampled(more, standin_root, tmp_path):
     from of3.runtime.commands.cli import main as of3
 

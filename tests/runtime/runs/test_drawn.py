@@ -30,9 +30,22 @@ def test_the_arrow_goes_by_what_the_mirror_has_shown():
     assert drawing.max_pixels == 77
 
 
-def test_where_the_mirror_showed_nothing_it_goes_by_what_the_run_says():
-    assert drawing_of(RUN, [session({"gaze_measured": []})], "best").gaze == GazeNames()
-    assert drawing_of(RUN, [session({})], "best").gaze == GazeNames()
+def test_where_the_mirror_showed_nothing_there_is_no_arrow():
+    assert drawing_of(RUN, [session({"gaze_measured": []})], "best").gaze is None
+    assert drawing_of(RUN, [session({})], "best").gaze is None
+
+
+@pytest.mark.parametrize(("measured", "lines"), [([], 1), (["yaw", "pitch"], 0)])
+def test_a_run_and_a_drawing_say_once_that_there_are_no_arrows(run, out, bundle_copy, measured, lines, caplog):
+    manifest = bundle_copy / "bundle.json"
+    document = json.loads(manifest.read_text())
+    document["labels"]["gaze_measured"] = measured
+    manifest.write_text(json.dumps(document))
+    caplog.set_level("INFO")
+    for command in (lambda: run("--overlay", "on", "--bundle", str(bundle_copy)), lambda: main([str(out)])):
+        caplog.clear()
+        assert command() == 0
+        assert sum("no gaze arrows" in text for text in caplog.messages) == lines
 
 
 @pytest.mark.parametrize("larger", [1, 2])

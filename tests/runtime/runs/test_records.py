@@ -9,6 +9,7 @@ import pytest
 from of3.runtime import Failure, Pipeline, Record, Settings, open_records
 from of3.runtime.runs.lock import locked
 from of3.runtime.types import Closed, RunError
+from tools.made_logs import write_video
 
 
 def test_they_are_what_the_pipeline_gave(run, out, aligned, standin_root):
@@ -96,3 +97,11 @@ def test_a_folder_without_records_is_an_error(tmp_path, run, out):
     shutil.copy(out / "openface3.csv", out / "records.sqlite")
     with pytest.raises(RunError, match=r"records\.sqlite: damaged \(file is not a database\)"):
         open_records(out)
+
+
+def test_logs_of_videos_say_what_reads_them(tmp_path):
+    write_video(tmp_path, "v.mp4", "v", 3, 1)
+    with pytest.raises(
+        RunError, match=r"openface3: holds videos and no pictures: read_logs reads their tables"
+    ):
+        open_records(tmp_path)

@@ -2,11 +2,13 @@
 
 import os
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
 
 from of3.runtime.commands.report import main
+from of3.runtime.logs.store import open_store
 from of3.runtime.runs.lock import locked
 from tools.made_logs import drawn, write_pictures, write_video
 
@@ -151,6 +153,30 @@ def test_a_page_that_is_there_is_replaced_whole(few):
     assert [path.name for path in page.parent.glob(".*")] == []
 
 
+@pytest.mark.parametrize("content", [b"<html><title>of3</title>", b"\0\xff" * 100_000])
+def test_what_is_not_a_report_is_left_and_a_report_is_replaced(few, tmp_path, content, caplog):
+    place = tmp_path / "notes.html"
+    place.write_bytes(content)
+    assert main([str(few), "--out", str(place)]) == 2
+    assert "notes.html: is there and not of3's: move it away, or pass another --out" in caplog.text
+    assert place.read_bytes() == content
+    place.write_bytes(b"")
+    for _ in range(2):
+        assert main([str(few), "--out", str(place)]) == 0
+    assert place.read_text("utf-8").endswith("</html>")
+
+
+def test_a_frame_is_told_by_its_time_and_of_several_videos_by_its_name_too(few):
+    called = []
+    for _ in range(2):
+        assert main([str(few)]) == 0
+        content = (few / "openface3" / "report.html").read_text("utf-8")
+        names = re.findall(r'class="name"[^>]*>([^<]*)<', content)
+        called.append({re.sub(r"\d+\.\d\d", "T", name) for name in names if name.endswith(" s")})
+        write_video(few, "in/second.mp4", "second", 45)
+    assert called == [{"T s"}, {"v.mp4, T s", "second.mp4, T s"}]
+
+
 def test_of_many_videos_some_have_lines_and_the_others_are_counted(tmp_path):
     for number in range(17):
         write_video(tmp_path, f"{number}.mp4", f"{number:02d}", 3, 1)
@@ -158,6 +184,57 @@ def test_of_many_videos_some_have_lines_and_the_others_are_counted(tmp_path):
     text = " ".join(text_of(tmp_path / "openface3" / "report.html").split())
     assert "2 of 17 videos have no time lines here" in text
     assert "frames 51 with" in text
+
+
+def noted(logs, change):
+    """What the first session of the pictures' records did, otherwise."""
+    with open_store(logs / "openface3" / "records.sqlite") as store, store.transaction():
+        session = store.sessions()[0]
+        store.put_session(1, replace(session, made=change(session.made)), 1)
+
+
+@pytest.mark.parametrize(
+    ("measured", "is_told"), [(["pitch", "yaw"], True), (["yaw", "pitch"], False), ([], False)]
+)
+def test_gaze_that_is_named_otherwise_than_it_was_measured_is_told(few, measured, is_told):
+    noted(few, lambda made: {**made, "bundle": {**made["bundle"], "gaze_measured": measured}})
+    assert main([str(few)]) == 0
+    text = text_of(few / "openface3" / "report.html")
+    assert ("what this page calls gaze yaw is pitch" in text) is is_told
+
+
+def test_a_run_that_was_ended_early_is_told_above_all_else(few):
+    (few / "openface3" / "run.json").write_text('{"finished": false, "counts": {"images": 1500}}')
+    with open_store(few / "openface3" / "video" / "v.sqlite") as store, store.transaction():
+        store.put_session(1, replace(store.sessions()[0], made={}), 1)
+    assert main([str(few)]) == 0
+    text = " ".join(text_of(few / "openface3" / "report.html").split())
+    said = text.index("3 pictures, of 1,500 that the run was given; 45 frames of v.mp4")
+    assert text.index("Not finished") < said < text.rindex("Pictures: what ran")
+
+
+def test_a_run_that_came_to_its_end_says_nothing_of_it(few):
+    (few / "openface3" / "run.json").write_text('{"finished": true, "counts": {"images": 3}}')
+    assert main([str(few)]) == 0
+    assert "Not finished" not in text_of(few / "openface3" / "report.html")
+
+
+def test_from_another_folder_it_says_that_the_pictures_are_not_there(
+    run, out, aligned, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.chdir(aligned.parent)
+    assert run("--aligned", "aligned", "--no_calib", "on") == 0
+    (tmp_path / "elsewhere").mkdir()
+    shown = {}
+    for folder in (aligned.parent, tmp_path / "elsewhere"):
+        caplog.clear()
+        monkeypatch.chdir(folder)
+        assert main([str(out)]) == 0
+        content = (out / "report.html").read_text("utf-8")
+        shown[folder] = "data:image/jpeg" in content, "pictures are not: there was none" in content
+        is_said = f"6 not there, seen from {folder}" in caplog.text
+        assert is_said is (folder != aligned.parent)
+    assert [*shown.values()] == [(True, False), (False, True)]
 
 
 def test_facts_that_others_wrote_do_no_harm(few):
