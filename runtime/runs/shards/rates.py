@@ -20,6 +20,7 @@ import numpy as np
 from of3.engines import cuda
 from of3.engines.base import EngineUnavailable
 from of3.engines.bundle import InputCard
+from of3.runtime.bundle import order_of
 from of3.runtime.logs.entries import Entries, Results, entries_of
 from of3.runtime.logs.items import Item
 from of3.runtime.logs.writer import Writer
@@ -159,13 +160,14 @@ def engine_rate(networks: Networks, batches: Mapping[str, Floats]) -> float:
 
 def process_rate(session: Session, plan: Plan, items: Sequence[Item]) -> float:
     """Images/s from file to files, which are thrown away, and rows; the pictures come round and round."""
-    rows = row_options(session.options, session.pipeline.bundle)
+    bundle = session.pipeline.bundle
+    rows, order = row_options(session.options, bundle), order_of(bundle.labels.aus, None)
 
     def entered(results: Results) -> Entries:
         return entries_of(results, rows, ())
 
     def go(end_s: float) -> int:
-        entries = session.write_all(before(end_s, cycle(items)), {}, writer, entered)
+        entries = session.write_all(before(end_s, cycle(items)), order, writer, entered)
         return sum(some.counts.total for some in entries)
 
     with scratch(plan) as place, Writer(place, plan.root, rows) as writer:

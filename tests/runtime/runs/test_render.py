@@ -92,8 +92,11 @@ def test_a_table_that_somebody_changed_is_not_written_over(run, out, caplog):
 
 def test_what_it_cannot_do_is_said(run, out, caplog, tmp_path):
     assert render(tmp_path / "none" / "openface3") == 2
-    assert "records.sqlite: not there: a run of this version writes it, one of 0.1 did not" in caplog.text
+    assert "none/openface3: not there, want the --logs of a run" in caplog.text
     assert not (tmp_path / "none").exists()
+    (tmp_path / "openface3").mkdir()
+    assert render(tmp_path / "openface3") == 2
+    assert "records.sqlite: not there: a run of this version writes it, one of 0.1 did not" in caplog.text
     run()
     with locked(out):
         assert render(out) == 2
