@@ -41,10 +41,15 @@ def points_of(bundle: Bundle) -> int:
     return next((side for side in sides if isinstance(side, int)), 0)
 
 
+def documented_order(units: Sequence[int]) -> dict[int, int]:
+    """Action unit -> output: output k is the k-th unit."""
+    return {unit: index for index, unit in enumerate(units)}
+
+
 def order_of(units: Sequence[int], asked: Mapping[int, int] | None) -> Mapping[int, int]:
     """Action unit -> output, as asked or as documented.  Raises SettingsError: not an output for each unit."""
     if asked is None:
-        return {unit: index for index, unit in enumerate(units)}
+        return documented_order(units)
     is_whole = isinstance(asked, Mapping) and asked.keys() == set(units)
     if not is_whole or not set(asked.values()) <= set(range(len(units))):
         wanted = f"0 to {len(units) - 1} for each of AU {', '.join(map(str, units))}"

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from of3.export.pictures import draw_face
+from of3.runtime.bundle import documented_order
 from of3.runtime.logs import folder as folders
 from of3.runtime.logs.columns import EMOTIONS, UNITS
 from of3.runtime.logs.folder import FOLDER, Mode, RunLogs
@@ -28,7 +29,7 @@ from of3.runtime.vision.canonical_face import FACE_MM, POINTS
 from of3.runtime.vision.detect import NO_FACE
 from of3.runtime.vision.pose import Camera, HeadPose, projected
 
-NAMES = OutputNames(EMOTIONS, ("yaw", "pitch"), {unit: index for index, unit in enumerate(UNITS)})
+NAMES = OutputNames(EMOTIONS, ("yaw", "pitch"), documented_order(UNITS))
 SIZE_PX = (640, 480)
 RATE = 30  # frames/s
 LAYOUT = Layout("made.csv", ("frame",), ",")

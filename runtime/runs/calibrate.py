@@ -20,6 +20,7 @@ import numpy as np
 
 from of3.engines.bundle import Bundle, BundleError, read_plain
 from of3.engines.field import Field, parsed
+from of3.runtime.bundle import documented_order
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.types import Floats, Image, PictureError
 from of3.runtime.vision.decoding import decode
@@ -65,7 +66,7 @@ class Calibration:
 
 def documented(aus: Sequence[int], note: str) -> Calibration:
     """Output k is the k-th unit of the documented order."""
-    return Calibration({au: index for index, au in enumerate(aus)}, METHOD_DOCUMENTED, note)
+    return Calibration(documented_order(aus), METHOD_DOCUMENTED, note)
 
 
 def picture_names(aus: Sequence[int]) -> list[str]:
@@ -102,7 +103,7 @@ def decide(matrix: np.ndarray, aus: Sequence[int], made_from: Identity) -> Calib
     assigned = dict(zip(aus, columns, strict=True))
     is_adopted = not (made_from.guard and ambiguous)
     return Calibration(
-        au_to_index=assigned if is_adopted else documented(aus, "").au_to_index,
+        au_to_index=assigned if is_adopted else documented_order(aus),
         method=METHOD_ASSIGNMENT if is_adopted else METHOD_DOCUMENTED,
         note=_note(is_adopted, ambiguous),
         made_from=made_from,

@@ -15,6 +15,7 @@ from of3.engines.base import CpuThreads, Wait
 from of3.engines.host import cores
 from of3.engines.manifest import read_bundle
 from of3.engines.ort import OrtEngine
+from of3.runtime.bundle import documented_order
 from of3.runtime.networks import MULTITASK, Networks, needed_by
 from of3.runtime.pipeline import Pipeline
 from of3.runtime.settings import Settings
@@ -130,7 +131,7 @@ def users_script(case: Case, threads: int) -> Step:
     module = model.make().eval()
     load_all({case.weights / model.file: module})
     labels = case.bundle.labels
-    aus = {au: index for index, au in enumerate(labels.aus)}
+    aus = documented_order(labels.aus)
 
     @torch.inference_mode()
     def analysed(path: str) -> Record:

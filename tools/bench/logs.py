@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from of3.engines.bundle import Labels
+from of3.runtime.bundle import documented_order
 from of3.runtime.logs.folder import Mode, RunLogs
 from of3.runtime.logs.items import Item, stamp_of
 from of3.runtime.logs.made import OutputNames, Run
@@ -19,7 +20,7 @@ Write = Callable[[Record | Failure], None]
 def open_logs(place: Path, pictures: Path, labels: Labels) -> Iterator[Write]:
     """What writes a result's per-image files and rows into `place`, which is there."""
     rows = RowOptions()
-    aus = {au: index for index, au in enumerate(labels.aus)}
+    aus = documented_order(labels.aus)
     names = OutputNames(tuple(label.lower() for label in labels.emotions), tuple(labels.gaze), aus)
     writer = Writer(place, str(pictures), rows)
     with RunLogs(place, Run({}, rows, str(pictures), names, {}), Mode()) as logs:

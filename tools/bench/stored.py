@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from of3.runtime.bundle import documented_order
 from of3.runtime.logs import folder as folders
 from of3.runtime.logs.folder import FOLDER, Mode, RunLogs
 from of3.runtime.logs.items import Item, Stamp
@@ -27,7 +28,7 @@ from tools.bench.page import machine, table
 
 EMOTIONS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt")
 UNITS = (1, 2, 4, 6, 9, 12, 25, 26)
-NAMES = OutputNames(EMOTIONS, ("yaw", "pitch"), {unit: index for index, unit in enumerate(UNITS)})
+NAMES = OutputNames(EMOTIONS, ("yaw", "pitch"), documented_order(UNITS))
 RUN = Run({"flags": {}}, RowOptions(per_image=False), "/workspace/data_src/aligned", NAMES, {})
 A_SECOND = 1000  # pictures of a transaction
 

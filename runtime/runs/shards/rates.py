@@ -20,7 +20,7 @@ import numpy as np
 from of3.engines import cuda
 from of3.engines.base import EngineUnavailable
 from of3.engines.bundle import InputCard
-from of3.runtime.bundle import order_of
+from of3.runtime.bundle import documented_order
 from of3.runtime.logs.entries import Entries, Results, entries_of
 from of3.runtime.logs.items import Item
 from of3.runtime.logs.writer import Writer
@@ -161,7 +161,7 @@ def engine_rate(networks: Networks, batches: Mapping[str, Floats]) -> float:
 def process_rate(session: Session, plan: Plan, items: Sequence[Item]) -> float:
     """Images/s from file to files, which are thrown away, and rows; the pictures come round and round."""
     bundle = session.pipeline.bundle
-    rows, order = row_options(session.options, bundle), order_of(bundle.labels.aus, None)
+    rows, order = row_options(session.options, bundle), documented_order(bundle.labels.aus)
 
     def entered(results: Results) -> Entries:
         return entries_of(results, rows, ())
