@@ -41,9 +41,14 @@ def held(folder: Path) -> Iterator[str]:
 def log_folder(logs: Path) -> Path:
     """As `folder_of`.  Raises RunError: it is not there."""
     folder = folder_of(logs)
+    check_there(folder)
+    return folder
+
+
+def check_there(folder: Path) -> None:
+    """Raise RunError unless a log folder is there."""
     if not is_folder(folder):
         raise RunError(f"{folder}: not there, want the log root that --logs of the run was")
-    return folder
 
 
 def recorded_parts(folder: Path, how: str) -> list[Part]:

@@ -11,7 +11,7 @@ from of3.runtime.logs import coding
 from of3.runtime.logs.counts import Counts
 from of3.runtime.logs.files import replace_text
 from of3.runtime.logs.made import Run
-from of3.runtime.logs.opening import is_folder, is_there, read_text, refuse_shared, remove
+from of3.runtime.logs.opening import is_there, read_text, refuse_shared, remove
 from of3.runtime.logs.render import Changed, finish_replacing, is_whole, render_tables
 from of3.runtime.logs.rows import FILES
 from of3.runtime.logs.store import FILE, Store, open_store
@@ -21,6 +21,7 @@ from of3.runtime.logs.writer import Writer, write_au_info
 from of3.runtime.runs import runinfo
 from of3.runtime.runs.lock import locked
 from of3.runtime.runs.progress import progress_bar
+from of3.runtime.runs.reading import check_there
 from of3.runtime.types import RunError
 
 
@@ -49,8 +50,7 @@ def render(folder: Path, changes: Mapping[str, Any]) -> None:
 
 def records_of(folder: Path) -> Path:
     """The records of a log folder.  Raises RunError where there are none."""
-    if not is_folder(folder):
-        raise RunError(f"{folder}: not there, want the --logs of a run")
+    check_there(folder)
     if not is_there(folder / FILE):
         if any(recorded_stems(folder)):
             raise RunError(f"{folder}: holds videos and no pictures: read_logs reads their tables")

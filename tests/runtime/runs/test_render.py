@@ -92,7 +92,7 @@ def test_a_table_that_somebody_changed_is_not_written_over(run, out, caplog):
 
 def test_what_it_cannot_do_is_said(run, out, caplog, tmp_path):
     assert render(tmp_path / "none" / "openface3") == 2
-    assert "none/openface3: not there, want the --logs of a run" in caplog.text
+    assert "none/openface3: not there, want the log root that --logs of the run was" in caplog.text
     assert not (tmp_path / "none").exists()
     (tmp_path / "openface3").mkdir()
     assert render(tmp_path / "openface3") == 2
